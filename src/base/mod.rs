@@ -1,0 +1,17 @@
+//! Words that all layers share: time, identifiers, phone numbers, names. No I/O, no clock, no chance of its own.
+
+mod hop;
+mod identity;
+mod ids;
+mod names;
+mod now;
+pub mod phone;
+mod redact;
+
+pub use hop::{Hop, Transport};
+pub use identity::{Identities, Party};
+pub use ids::{CallId, Ids, LegId};
+pub use names::{EmployeeId, PbxName, QueueName, TrunkName};
+pub use now::{Instant, Now, Wall};
+pub use phone::PhoneNumber;
+pub use redact::{Pii, set_redaction};

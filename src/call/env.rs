@@ -1,0 +1,15 @@
+//! What a call may look at while it decides.
+
+use std::sync::Arc;
+
+use crate::route::directory::Directory;
+use crate::route::plan::{Destination, Live};
+use crate::sip::agent::Target;
+
+/// The house at this moment, read only: the files, who can be rung, and how a destination is reached.
+pub trait Env: Live {
+    /// What the files say.
+    fn directory(&self) -> &Arc<Directory>;
+    /// How this destination is reached: the first peer thought alive, not one of `tried`. `None`: no way (any more).
+    fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target>;
+}

@@ -1,0 +1,24 @@
+//! What a call is told.
+
+use crate::crm::model::{Lookup, WriteNews};
+use crate::sip::agent::Received;
+
+/// One thing that happened to a call.
+#[derive(Debug)]
+pub enum CallEvent {
+    /// A SIP message of this call.
+    Received(Box<Received>),
+    /// Time may have come: `Call::next_wakeup` is due.
+    Wake,
+    /// The lookup's answer. The first of answer and deadline decides; a later one is noted.
+    CrmSaid(Lookup),
+    /// The record that [`super::CallAction::Save`] handed over is committed, or its two seconds are over: what waited
+    /// for it goes out now.
+    Saved,
+    /// A write of this call has come somewhere.
+    CrmWrote(WriteNews),
+    /// A message to this hop could not be sent (no socket, connection refused, ICMP unreachable).
+    Unreachable(crate::base::Hop),
+    /// An operator ends the call.
+    HangUp,
+}

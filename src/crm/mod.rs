@@ -1,0 +1,3 @@
+//! The CRM in the call: its words ([`model`]), what it is asked and told ([`policy`]), and the backends that answer.
+
+pub mod model;

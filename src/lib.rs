@@ -1,0 +1,7 @@
+//! `ramal`: a SIP B2BUA that asks the CRM while the call is still an INVITE.
+
+pub mod base;
+pub mod call;
+pub mod crm;
+pub mod route;
+pub mod sip;

@@ -1,0 +1,132 @@
+//! The plan of a call: whom it rings, in order, each step with its reason and what it passed over.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::directory::Gateway;
+use crate::base::{EmployeeId, PbxName, PhoneNumber, QueueName, Wall};
+use crate::crm::model::Decision;
+
+/// Whether an employee can be rung.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// Ring her.
+    #[default]
+    Available,
+    /// Not now: her clients go to the queue.
+    Away,
+    /// Not today.
+    Off,
+}
+
+/// What is true at this moment besides the files.
+pub trait Live {
+    /// Whether she wants to be rung.
+    fn presence(&self, employee: &EmployeeId) -> Presence;
+    /// Whether she talks.
+    fn busy(&self, employee: &EmployeeId) -> bool;
+    /// When she was last rung, in whatever call.
+    fn last_rung(&self, employee: &EmployeeId) -> Option<Wall>;
+}
+
+/// Somebody who can be rung, and by what way.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Destination {
+    /// An employee at the PBX that serves her extension.
+    Employee {
+        /// Who.
+        id: EmployeeId,
+        /// Her extension.
+        extension: String,
+        /// Where it is rung.
+        pbx: PbxName,
+    },
+    /// An extension of a PBX that is no employee's.
+    Extension {
+        /// The extension.
+        extension: String,
+        /// Where it is rung.
+        pbx: PbxName,
+    },
+    /// A number outside.
+    Outside {
+        /// As it is written in the Request-URI, by the gateway's `numbers_out`; a short code (190) as it is.
+        dial: String,
+        /// The number in E.164; `None` for short codes.
+        number: Option<PhoneNumber>,
+        /// By what it leaves.
+        gateway: Gateway,
+        /// The line whose number it shows.
+        line: PhoneNumber,
+        /// Whose mobile it is, where it rings her.
+        employee: Option<EmployeeId>,
+    },
+}
+
+impl Destination {
+    /// The employee whom it rings.
+    pub fn employee(&self) -> Option<&EmployeeId> {
+        match self {
+            Self::Employee { id, .. } => Some(id),
+            Self::Extension { .. } => None,
+            Self::Outside { employee, .. } => employee.as_ref(),
+        }
+    }
+
+    /// How ladders and `explain` name it: `ana`, `205`, `+5511912345678`.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Employee { id, .. } => id.as_str(),
+            Self::Extension { extension, .. } => extension,
+            Self::Outside { dial, .. } => dial,
+        }
+    }
+}
+
+/// One step of a plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Ring these, all at once.
+    Ring(Ring),
+    /// Go on in this queue: its rings follow.
+    Queue {
+        /// Which.
+        name: QueueName,
+        /// Why.
+        why: String,
+    },
+    /// The caller leaves a message.
+    Voicemail {
+        /// Why.
+        why: String,
+    },
+    /// It is over: the final answer that CONTRACT section 1 has for it, 480 unless a single party said otherwise.
+    Hangup {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whom a step rings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ring {
+    /// At least one.
+    pub who: Vec<Destination>,
+    /// For how long.
+    pub ring: Duration,
+    /// Why these.
+    pub why: String,
+    /// The queue that they are members of.
+    pub queue: Option<QueueName>,
+}
+
+/// What a call will do if nobody answers, and what led there.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Plan {
+    /// In order; the last is a `Hangup` or a `Voicemail`.
+    pub steps: Vec<Step>,
+    /// What was decided on the way, in order, with what was passed over.
+    pub decisions: Vec<Decision>,
+}
