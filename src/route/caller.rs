@@ -2,7 +2,7 @@
 
 use super::dial::{area, exclusion};
 use super::directory::{Directory, IdentityHeader, Line};
-use super::number::{self, Place};
+use crate::base::phone::{Context, Kind, Reading, read};
 use crate::base::{Identities, Party, PhoneNumber};
 use crate::crm::model::Exclusion;
 
@@ -42,12 +42,11 @@ impl Caller {
         let (user, host) = raw.split_once('@').unwrap_or((raw, ""));
         let user = user.trim().trim_start_matches("sip:").trim_start_matches("tel:");
         let party = Party { display: String::new(), user: user.to_owned(), host: host.to_owned() };
-        if is_anonymous(&party) { Self::anonymous() } else { Self::of(dir, line, &party) }
+        if is_anonymous(&dir.crm.country, &party) { Self::anonymous() } else { Self::of(dir, line, &party) }
     }
 
     fn of(dir: &Directory, line: &Line, party: &Party) -> Self {
-        let own = own_line(dir, line, &party.user);
-        let number = own.or_else(|| read(dir, line, &party.user));
+        let number = reading(dir, line, &party.user).e164;
         let excluded = match number {
             Some(number) => exclusion(dir, number),
             None => Some(match dir.employee_at(&party.user) {
@@ -68,8 +67,9 @@ pub(super) fn read_caller(
     order: &[IdentityHeader],
     trusted: bool,
 ) -> (Caller, Option<PhoneNumber>) {
-    let parties: Vec<&Party> = believed(ids, order, trusted).filter(|party| !is_anonymous(party)).collect();
-    let readable = parties.iter().find(|party| read(dir, line, &party.user).is_some());
+    let country = &dir.crm.country;
+    let parties: Vec<&Party> = believed(ids, order, trusted).filter(|party| !is_anonymous(country, party)).collect();
+    let readable = parties.iter().find(|party| reading(dir, line, &party.user).e164.is_some());
     let Some(chosen) = readable.or_else(|| parties.first()) else {
         return (Caller::anonymous(), None);
     };
@@ -80,10 +80,10 @@ pub(super) fn read_caller(
         return (Caller::anonymous(), number);
     }
     let from = &ids.from;
-    if caller.address.is_empty() && !from.host.is_empty() && !is_anonymous(from) {
+    if caller.address.is_empty() && !from.host.is_empty() && !is_anonymous(country, from) {
         caller.address = format!("{}@{}", from.user, from.host);
     }
-    if caller.display.is_empty() && !is_anonymous(from) {
+    if caller.display.is_empty() && !is_anonymous(country, from) {
         caller.display.clone_from(&from.display);
     }
     (caller, number)
@@ -102,31 +102,23 @@ fn believed<'a>(ids: &'a Identities, order: &'a [IdentityHeader], trusted: bool)
     named.chain(from_at_last)
 }
 
-/// Words that carriers and phones write where a number is withheld.
-fn is_anonymous(party: &Party) -> bool {
-    let withheld = |word: &str| {
-        ["anonymous", "unavailable", "unknown", "restricted", "private", "withheld"]
-            .iter()
-            .any(|known| word.eq_ignore_ascii_case(known))
-    };
-    let user = party.user.trim();
-    let digits = user.trim_start_matches('+');
-    let zeros = !digits.is_empty() && digits.bytes().all(|b| b == b'0');
-    user.is_empty() || withheld(user) || zeros || party.host.eq_ignore_ascii_case("anonymous.invalid")
+/// Whether a party withholds who she is, by the words that carriers and phones write there.
+fn is_anonymous(country: &str, party: &Party) -> bool {
+    party.host.eq_ignore_ascii_case("anonymous.invalid")
+        || read(&party.user, &Context::plain(country)).kind == Kind::Anonymous
 }
 
-fn read(dir: &Directory, line: &Line, user: &str) -> Option<PhoneNumber> {
+/// How a caller's number is read that came to this line.
+pub fn reading(dir: &Directory, line: &Line, raw: &str) -> Reading {
     let area = area(dir, line);
-    number::read(user, Place { country: &dir.crm.country, area: area.as_deref() })
+    let lines: Vec<PhoneNumber> = dir.lines_of(&line.gateway).map(|line| line.number).collect();
+    let is_extension = |text: &str| dir.employee_at(text).is_some();
+    let context = Context {
+        country: &dir.crm.country,
+        area: area.as_deref(),
+        lines: &lines,
+        is_extension: &is_extension,
+        emergency: &dir.limits.emergency,
+    };
+    read(raw, &context)
 }
-
-/// A line of ours whose number the carrier wrote short: `4002-8922` would be read as a shared-cost number else.
-fn own_line(dir: &Directory, line: &Line, user: &str) -> Option<PhoneNumber> {
-    let same_gateway = dir.lines.iter().filter(|other| other.gateway == line.gateway);
-    let short = number::digits(user);
-    let mut ours = same_gateway.map(|line| line.number).filter(|ours| number::ends_with(*ours, &short, LOCAL_DIGITS));
-    ours.next().filter(|_| ours.next().is_none())
-}
-
-/// A caller that ends as a line of ours does is that line only if a whole local number is the same.
-const LOCAL_DIGITS: usize = 8;

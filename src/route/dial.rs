@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::directory::{Directory, Employee, Gateway, Line, Pbx};
-use super::number::{self, Place};
 use super::plan::Destination;
 use super::reach;
+use crate::base::phone::{Context, country, keys, read};
 use crate::base::{PhoneNumber, QueueName};
 use crate::crm::model::Exclusion;
 
@@ -97,14 +97,14 @@ fn emergency(dir: &Directory, by: &Dialler, code: &str) -> Result<Dialled, Refus
 fn outside(dir: &Directory, by: &Dialler, dialled: &str) -> Result<Dialled, Refusal> {
     let at = by.line.as_ref().or_else(|| dir.lines.first());
     let area = at.and_then(|line| area(dir, line));
-    let place = Place { country: &dir.crm.country, area: area.as_deref() };
-    let number = number::read(dialled, place).ok_or(Refusal::NotFound)?;
-    if let Some(ours) = dir.line(number) {
+    let context = Context { area: area.as_deref(), ..Context::plain(&dir.crm.country) };
+    let number = read(dialled, &context).e164.ok_or(Refusal::NotFound)?;
+    if let Some(ours) = keys(number).iter().find_map(|key| dir.line(*key)) {
         // A line of ours is no detour through the carrier: it is its queue.
         return Ok(Dialled::Queue(ours.queue.clone()));
     }
     let line = by.line.as_ref().ok_or_else(no_line)?;
-    let country = number::country(number);
+    let country = country(number);
     if !country.as_ref().is_some_and(|country| dir.limits.outgoing_countries.contains(country)) {
         let where_to = country.as_deref().unwrap_or("no country");
         return Err(Refusal::NotAllowed { why: format!("{where_to} is not among outgoing_countries") });
@@ -129,18 +129,22 @@ pub(super) fn area(dir: &Directory, line: &Line) -> Option<String> {
         Gateway::Trunk(name) => dir.trunk(name).and_then(|trunk| trunk.area.clone()),
         Gateway::Pbx(_) => None,
     };
-    of_trunk.or_else(|| number::area(line.number))
+    // Only Brazilian numbers tell their area code by length alone; elsewhere `area` has to be written.
+    let digits = line.number.to_string();
+    let in_brazil = digits.strip_prefix("+55").filter(|rest| matches!(rest.len(), 10 | 11));
+    of_trunk.or_else(|| in_brazil.map(|rest| rest[..2].to_owned()))
 }
 
 /// Why this number is nobody's client, where the files say so.
 pub fn exclusion(dir: &Directory, number: PhoneNumber) -> Option<Exclusion> {
-    if dir.line(number).is_some() {
-        return Some(Exclusion::OwnLine(number));
+    let keys = keys(number);
+    if let Some(line) = keys.iter().find_map(|key| dir.line(*key)) {
+        return Some(Exclusion::OwnLine(line.number));
     }
-    dir.employee_with(number).map(|employee| Exclusion::Employee(employee.id.clone()))
+    keys.iter().find_map(|key| dir.employee_with(*key)).map(|employee| Exclusion::Employee(employee.id.clone()))
 }
 
 /// Whether a call from this number is refused.
 pub fn is_blacklisted(dir: &Directory, number: PhoneNumber) -> bool {
-    dir.blacklist.contains(&number)
+    keys(number).iter().any(|key| dir.blacklist.contains(key))
 }

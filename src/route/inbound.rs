@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::caller::{Caller, read_caller};
 use super::dial::{Dialled, Dialler, dial, exclusion, is_blacklisted};
 use super::directory::{Directory, Employee, Gateway, IdentityHeader, Line, Pbx, Trunk};
-use super::number::{self, Place};
 use super::origin::Origin;
 use super::plan::Destination;
+use crate::base::phone::{Context, Kind, read};
 use crate::base::{Identities, PhoneNumber};
 use crate::crm::model::Exclusion;
 
@@ -151,29 +151,12 @@ fn line_called<'a>(dir: &'a Directory, trunk: &Trunk, ids: &Identities) -> Optio
     })
 }
 
-/// The line of this gateway that `user` means: by its whole number, else as the one whose number ends so.
+/// The line of this gateway that `user` means: by its whole number, else as the only one whose number ends so.
 fn line_named<'a>(dir: &'a Directory, gateway: &Gateway, area: Option<&str>, user: &str) -> Option<&'a Arc<Line>> {
-    let lines = || dir.lines.iter().filter(|line| line.gateway == *gateway);
-    let digits = number::digits(user);
-    if let Some(line) = lines().find(|line| line.number.digits().to_string() == digits) {
-        return Some(line);
-    }
-    let mut short = lines().filter(|line| number::ends_with(line.number, &digits, SHORT_DID));
-    match (short.next(), short.next()) {
-        (Some(line), None) => return Some(line),
-        // Two end so: no guess. Nor can it be a whole number then.
-        (Some(_), Some(_)) => return None,
-        (None, _) => {}
-    }
-    lines().find(|line| {
-        let own = number::area(line.number);
-        let place = Place { country: &dir.crm.country, area: area.or(own.as_deref()) };
-        number::read(user, place) == Some(line.number)
-    })
+    let lines: Vec<PhoneNumber> = dir.lines_of(gateway).map(|line| line.number).collect();
+    let reading = read(user, &Context { area, lines: &lines, ..Context::plain(&dir.crm.country) });
+    reading.e164.filter(|_| reading.kind == Kind::Line).and_then(|number| dir.line(number))
 }
-
-/// Fewer digits than carriers send of a DID prove nothing.
-const SHORT_DID: usize = 3;
 
 fn from_pbx(dir: &Directory, pbx: &Arc<Pbx>, ids: &Identities) -> Result<Entry, Refusal> {
     let called = &ids.request_uri.user;

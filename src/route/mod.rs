@@ -6,7 +6,6 @@ pub mod dial;
 pub mod directory;
 pub mod hours;
 pub mod inbound;
-mod number;
 pub mod origin;
 pub mod plan;
 mod planner;

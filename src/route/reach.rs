@@ -1,8 +1,8 @@
 //! By what way somebody is reached: an employee at the PBX that serves her extension, a number through a gateway.
 
 use super::directory::{Directory, Employee, Gateway, Line, NumbersOut};
-use super::number;
 use super::plan::Destination;
+use crate::base::phone::national;
 use crate::base::{EmployeeId, PhoneNumber};
 
 /// Her phone, or why there is none to ring.
@@ -20,7 +20,7 @@ pub fn outside(dir: &Directory, line: &Line, number: PhoneNumber, whose: Option<
     };
     let dial = match numbers_out {
         NumbersOut::E164 => number.to_string(),
-        NumbersOut::National => number::national(number, &dir.crm.country),
+        NumbersOut::National => national(number, &dir.crm.country),
     };
     Destination::Outside {
         dial,
