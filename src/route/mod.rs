@@ -17,4 +17,3 @@ pub use caller::Caller;
 pub use dial::{Dialled, Dialler, dial, is_blacklisted};
 pub use inbound::{Entry, Incoming, Internal, Outgoing, Refusal, inbound};
 pub use origin::{Origin, origin};
-pub use planner::why_excluded;

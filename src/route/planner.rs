@@ -10,7 +10,7 @@ use super::directory::{Directory, Distribution, Employee, Fallback, Line, Queue}
 use super::plan::{Destination, Live, Plan, Presence, Ring, Step};
 use super::{hours, reach};
 use crate::base::{EmployeeId, QueueName, Wall};
-use crate::crm::model::{Decision, Exclusion, Known, Lookup, NoAnswer, PassedOver};
+use crate::crm::model::{Decision, Known, Lookup, PassedOver};
 
 /// How long a number outside rings that a rule forwards to: the network's own voicemail answers sooner.
 const FORWARD_RING: Duration = Duration::from_secs(60);
@@ -313,25 +313,6 @@ fn why_responsible(known: &Known, id: &EmployeeId) -> String {
 }
 
 fn why_queue(lookup: &Lookup) -> String {
-    match lookup {
-        Lookup::Known(_) => "known".to_owned(),
-        Lookup::Unknown { fresh_lead: None } => "unknown: the CRM has nothing of this number".to_owned(),
-        Lookup::Unknown { fresh_lead: Some(lead) } => {
-            format!("unknown: {lead} is being made by another call that is up")
-        }
-        Lookup::Excluded(exclusion) => format!("excluded: {}", why_excluded(exclusion)),
-        Lookup::Undetermined(NoAnswer::Deadline) => "undetermined: the CRM did not answer in time".to_owned(),
-        Lookup::Undetermined(NoAnswer::Unavailable) => "undetermined: the CRM cannot be asked".to_owned(),
-    }
-}
-
-/// An exclusion in the operator's words.
-pub fn why_excluded(exclusion: &Exclusion) -> String {
-    match exclusion {
-        Exclusion::Exception(entry) => format!("{entry} is on the exception list"),
-        Exclusion::Employee(id) => format!("the number is {id}'s"),
-        Exclusion::OwnLine(number) => format!("{number} is a line of ours"),
-        Exclusion::Anonymous => "the caller gave no number".to_owned(),
-        Exclusion::Internal => "nobody's client is in this call".to_owned(),
-    }
+    let Decision { what, why, .. } = lookup.decision();
+    format!("{what}: {why}")
 }
