@@ -5,4 +5,5 @@ pub mod call;
 pub mod cli;
 pub mod crm;
 pub mod route;
+pub mod sdp;
 pub mod sip;
