@@ -1,6 +1,6 @@
 //! Why a message cannot be taken, and what is said to its sender.
 
-use super::{Headers, Name, Response, Status};
+use super::{Headers, Message, Name, Response, Status};
 
 /// Which rule of the grammar a text breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +95,17 @@ pub(super) enum Kind {
 }
 
 impl ParseError {
+    /// A fault in a message that reads well by itself: on a stream, say, where its end cannot be found.
+    pub fn new(fault: Fault, message: Message) -> Self {
+        match message {
+            Message::Request(request) if request.method == rsip::Method::Ack => {
+                Self { fault, headers: request.headers, kind: Kind::Ack }
+            }
+            Message::Request(request) => Self { fault, headers: request.headers, kind: Kind::Request },
+            Message::Response(response) => Self { fault, headers: response.headers, kind: Kind::Unanswerable },
+        }
+    }
+
     /// The status and reason phrase of the answer; `None`: drop it in silence.
     ///
     /// Nothing answers a response, an ACK (RFC 3261 §17.1.1.3), or text that shows neither a SIP version nor a Via.

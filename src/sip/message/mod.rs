@@ -4,7 +4,7 @@
 //! each header. Only what is read becomes a value of rsip's model ([`Address`], [`rsip::Uri`], [`rsip::Method`]), by
 //! lexers of our own; none of rsip's parsers sees a peer's bytes. Printing copies what nobody touched.
 //!
-//! [`inspect`] is what a UAS says after the syntax; [`build`] makes all SIP text; [`identities`](fn@identities) and
+//! [`inspect`] is what a UAS says after the syntax; [`build`] makes all SIP text; [`identities`] and
 //! [`invitation`] hand the layers above what they need without any of these types.
 
 #![deny(clippy::indexing_slicing, clippy::string_slice)]
@@ -13,8 +13,11 @@
 pub mod build;
 mod error;
 mod headers;
+mod identities;
+mod inspect;
 mod lexer;
 mod model;
+mod multipart;
 mod name;
 mod print;
 mod source;
@@ -25,9 +28,12 @@ mod wire;
 
 pub use error::{Fault, ParseError, Syntax};
 pub use headers::{Header, Headers};
+pub use identities::{identities, invitation, party, uri_party};
+pub use inspect::{Objection, inspect};
 pub use model::{Message, Request, Response};
+pub use multipart::sdp;
 pub use name::{Extension, Name};
 pub use status::{Status, reason_phrase};
 pub use text::Text;
 pub use typed::{Address, Via, find_param, method_of, method_text, parse_uri};
-pub use wire::{Limits, parse};
+pub use wire::{Limits, body_length, parse};

@@ -181,9 +181,11 @@ impl Headers {
 
     /// The first address of that name; `None` where it is malformed.
     pub fn address(&self, name: &Name) -> Option<Address> {
-        let (whole, element) = self.elements(name).next()?;
         // From and To are no lists: a comma in a bare display name is theirs.
-        let element = if matches!(name, Name::From | Name::To) { whole } else { element };
+        if matches!(name, Name::From | Name::To) {
+            return Address::parse(self.get(name)?).ok();
+        }
+        let (whole, element) = self.elements(name).next()?;
         Address::read(whole, element).ok()
     }
 

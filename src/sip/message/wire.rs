@@ -62,8 +62,7 @@ struct Reader<'a> {
     /// The head as text, where it is UTF-8 as a whole: then values need no check of their own.
     head: Option<Text>,
     limits: Limits,
-    /// Where the next line begins.
-    at: usize,
+    lines: Lines<'a>,
     headers: Headers,
     content_length: Option<usize>,
     /// The first one found in the fields.
@@ -79,7 +78,7 @@ impl<'a> Reader<'a> {
             bytes,
             head: Text::from_utf8(bytes.slice(..end)),
             limits,
-            at: 0,
+            lines: Lines { bytes, at: 0 },
             headers: Headers::with_capacity(24),
             content_length: None,
             fault: None,
@@ -90,7 +89,7 @@ impl<'a> Reader<'a> {
     /// The first line; `None` where there is no whole one.
     fn start_line(&mut self) -> Option<Text> {
         let end = memchr::memchr(b'\n', self.bytes)?;
-        self.at = end + 1;
+        self.lines.at = end + 1;
         self.long_start = end > self.limits.line;
         let line = 0..end.min(self.limits.line);
         let line = match self.slice(line.clone()).strip_suffix(b"\r") {
@@ -102,7 +101,7 @@ impl<'a> Reader<'a> {
 
     /// All header fields, up to the empty line or the end of the bytes.
     fn fields(&mut self) {
-        while let Some((line, folded)) = self.line() {
+        while let Some((line, folded)) = self.lines.next() {
             if line.is_empty() {
                 break;
             }
@@ -121,41 +120,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next line with its continuations, without its end, and whether it has any.
-    ///
-    /// RFC 3261 §7.3.1: "Header fields can be extended over multiple lines by preceding each extra line with at least
-    /// one SP or horizontal tab".
-    fn line(&mut self) -> Option<(Range<usize>, bool)> {
-        let begin = self.at;
-        let mut folded = false;
-        if begin >= self.bytes.len() {
-            return None;
-        }
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let end = self.at + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            self.at = (end + 1).min(self.bytes.len());
-            let line = self.slice(begin..end);
-            let end = if line.last() == Some(&b'\r') { end - 1 } else { end };
-            let goes_on = matches!(self.bytes.get(self.at), Some(b' ' | b'\t'));
-            // The empty line that ends the head has no continuation, whatever the body begins with.
-            if end == begin || !goes_on {
-                return Some((begin..end, folded));
-            }
-            folded = true;
-        }
-    }
-
     fn field(&mut self, line: &Range<usize>, folded: bool) -> Result<(), Fault> {
-        let bytes = self.slice(line.clone());
-        let colon = memchr::memchr(b':', bytes).ok_or(Fault::NoColon)?;
-        let name_end = line.start + bytes.get(..colon).unwrap_or_default().trim_ascii_end().len();
-        let name = Name::read(self.slice(line.start..name_end), || self.text(line.start..name_end))
-            .ok_or(Fault::HeaderName)?;
-        let value = line.start + colon + 1..line.end;
-        let value = if folded { self.unfolded(value)? } else { self.value(value)? };
+        let (name, value) = split(self.bytes, line).ok_or(Fault::NoColon)?;
+        let name = Name::read(self.slice(name.clone()), || self.text(name)).ok_or(Fault::HeaderName)?;
+        let value = if folded { unfolded(self.slice(value))? } else { self.value(value)? };
         if name == Name::ContentLength {
-            return self.note_length(&value);
+            return same_length(&mut self.content_length, &value);
         }
         if name.is_split() && memchr::memchr(b',', value.as_bytes()).is_some() {
             return self.list(name, &value);
@@ -183,14 +153,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn note_length(&mut self, value: &Text) -> Result<(), Fault> {
-        let length = lexer::number(value).ok_or(Fault::Header(Name::ContentLength, Syntax::Number))?;
-        match self.content_length.replace(length) {
-            Some(before) if before != length => Err(Fault::Repeated(Name::ContentLength)),
-            _ => Ok(()),
-        }
-    }
-
     fn value(&self, range: Range<usize>) -> Result<Text, Fault> {
         let raw = self.slice(range.clone());
         let begin = range.start + (raw.len() - raw.trim_ascii_start().len());
@@ -200,21 +162,6 @@ impl<'a> Reader<'a> {
             return Err(Fault::BareCr);
         }
         Ok(self.text(trimmed))
-    }
-
-    /// RFC 3261 §7.3.1: the folds are "equivalent to … a single SP character".
-    fn unfolded(&self, range: Range<usize>) -> Result<Text, Fault> {
-        let mut out = Vec::with_capacity(range.len());
-        for line in self.slice(range).split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
-            if memchr::memchr(b'\r', line).is_some() {
-                return Err(Fault::BareCr);
-            }
-            if !out.is_empty() {
-                out.push(b' ');
-            }
-            out.extend_from_slice(line);
-        }
-        Ok(Text::from_wire(out.into()))
     }
 
     fn slice(&self, range: Range<usize>) -> &'a [u8] {
@@ -241,11 +188,101 @@ impl<'a> Reader<'a> {
     /// RFC 3261 §18.3: "If there are additional bytes in the transport packet beyond the end of the body, they MUST be
     /// discarded. If the transport packet ends before the end of the message body, this is considered an error."
     fn body(&self) -> Result<Bytes, Fault> {
-        let body = self.bytes.slice(self.at.min(self.bytes.len())..);
+        let body = self.bytes.slice(self.lines.at.min(self.bytes.len())..);
         match self.content_length {
             Some(length) if length > body.len() => Err(Fault::BodyTooShort),
             Some(length) => Ok(body.slice(..length)),
             None => Ok(body),
+        }
+    }
+}
+
+/// The name before the colon and the value after it.
+fn split(bytes: &[u8], line: &Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
+    let text = bytes.get(line.clone())?;
+    let colon = memchr::memchr(b':', text)?;
+    let name = text.get(..colon)?.trim_ascii_end().len();
+    Some((line.start..line.start + name, line.start + colon + 1..line.end))
+}
+
+/// RFC 3261 §7.3.1: the folds are "equivalent to … a single SP character".
+fn unfolded(value: &[u8]) -> Result<Text, Fault> {
+    let mut out = Vec::with_capacity(value.len());
+    for line in value.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+        if memchr::memchr(b'\r', line).is_some() {
+            return Err(Fault::BareCr);
+        }
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        out.extend_from_slice(line);
+    }
+    Ok(Text::from_wire(out.into()))
+}
+
+/// Takes a Content-Length, which may stand twice only with the same value.
+fn same_length(length: &mut Option<usize>, value: &str) -> Result<(), Fault> {
+    let new = lexer::number(value).ok_or(Fault::Header(Name::ContentLength, Syntax::Number))?;
+    match length.replace(new) {
+        Some(before) if before != new => Err(Fault::Repeated(Name::ContentLength)),
+        _ => Ok(()),
+    }
+}
+
+/// The length of the body that follows this head on a stream, found just as [`parse`] will find it.
+///
+/// # Errors
+/// Where the next message begins cannot be told.
+pub fn body_length(head: &[u8]) -> Result<usize, Fault> {
+    let (mut length, mut has_type) = (None, false);
+    for (line, _) in (Lines { bytes: head, at: 0 }) {
+        let Some((name, value)) = split(head, &line) else { continue };
+        match head.get(name).and_then(Name::known) {
+            Some(Name::ContentLength) => same_length(&mut length, &unfolded(head.get(value).unwrap_or_default())?)?,
+            Some(Name::ContentType) => has_type = true,
+            _ => {}
+        }
+    }
+    match length {
+        Some(length) => Ok(length),
+        // RFC 3261 §18.3: "The Content-Length header field MUST be used with stream oriented transports." Where there
+        // is no body either, its absence does no harm.
+        None if has_type => Err(Fault::Missing(Name::ContentLength)),
+        None => Ok(0),
+    }
+}
+
+/// The lines of a head, continuations joined to their line.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    /// Where the next one begins.
+    at: usize,
+}
+
+impl Iterator for Lines<'_> {
+    /// Where the line lies, without its end, and whether it has continuations.
+    type Item = (Range<usize>, bool);
+
+    /// RFC 3261 §7.3.1: "Header fields can be extended over multiple lines by preceding each extra line with at least
+    /// one SP or horizontal tab".
+    fn next(&mut self) -> Option<Self::Item> {
+        let begin = self.at;
+        let mut folded = false;
+        if begin >= self.bytes.len() {
+            return None;
+        }
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let end = self.at + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            self.at = (end + 1).min(self.bytes.len());
+            let line = self.bytes.get(begin..end).unwrap_or_default();
+            let end = if line.last() == Some(&b'\r') { end - 1 } else { end };
+            let goes_on = matches!(self.bytes.get(self.at), Some(b' ' | b'\t'));
+            // The empty line that ends the head has no continuation, whatever the body begins with.
+            if end == begin || !goes_on {
+                return Some((begin..end, folded));
+            }
+            folded = true;
         }
     }
 }
