@@ -4,6 +4,7 @@ pub mod base;
 pub mod call;
 pub mod cli;
 pub mod crm;
+pub mod net;
 pub mod route;
 pub mod sdp;
 pub mod sip;
