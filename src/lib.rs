@@ -8,3 +8,5 @@ pub mod net;
 pub mod route;
 pub mod sdp;
 pub mod sip;
+#[cfg(test)]
+mod sim;

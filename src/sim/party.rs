@@ -270,6 +270,11 @@ impl Party {
         self.ua.answer(now, request, 200, Some(sdp), out);
     }
 
+    /// What the NOTIFYs of her REFER said, in order.
+    pub(crate) fn notified(&self) -> Vec<&str> {
+        self.log.iter().filter_map(|l| l.strip_prefix("notify ")).collect()
+    }
+
     fn offered(&self) -> bool {
         self.ua.offered(self.leg)
     }

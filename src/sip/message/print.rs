@@ -23,6 +23,16 @@ impl Message {
     }
 }
 
+impl Message {
+    /// Its first line, for people to read.
+    pub fn start_line(&self) -> String {
+        match self {
+            Self::Request(request) => format!("{} {} SIP/2.0", method_text(request.method), request.uri),
+            Self::Response(response) => format!("SIP/2.0 {} {}", response.status.code(), response.reason),
+        }
+    }
+}
+
 impl Request {
     /// Appends the request as it goes over the wire.
     pub fn write(&self, out: &mut impl BufMut) {
