@@ -73,90 +73,57 @@ pub fn owner_after_transfer(line: &Line, to: Option<&EmployeeId>) -> Option<Empl
     to.filter(|_| line.reassign_on_transfer).cloned()
 }
 
-/// What happened in a call that decides about owners.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Course<'a> {
-    /// Who dialled.
-    pub dialler: Option<&'a EmployeeId>,
-    /// Which employee answered it, other than by a transfer.
-    pub answered_by: Option<&'a EmployeeId>,
-    /// Who answered the last transfer; the transferor where the call came back to her.
-    pub transferred_to: Option<&'a EmployeeId>,
-}
-
-/// Who would own by now what an undetermined call asks for.
-pub fn owner_by_now(dir: &Directory, line: &Line, direction: Direction, course: Course<'_>) -> Option<EmployeeId> {
-    owner_after_transfer(line, course.transferred_to)
-        .or_else(|| course.answered_by.and_then(|who| owner_after_answer(line, direction, who)))
-        .or_else(|| owner_at_first(dir, line, direction, course.dialler))
-}
-
-/// How a call came to its end, as far as its outcome asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Somebody talked, whatever came after.
-    Talked,
-    /// The caller left a message.
-    LeftMessage,
-    /// The blacklist refused it.
-    Blacklisted,
-    /// The caller hung up while it rang.
-    CallerGaveUp,
-    /// Nobody answered: the last code of those who were called, `None` where only time went by.
-    Unanswered(Option<u16>),
-}
-
-/// How the whole call came out.
-pub fn outcome(direction: Direction, ending: Ending) -> Outcome {
-    match (ending, direction) {
-        (Ending::Talked, _) => Outcome::Answered,
-        (Ending::LeftMessage, _) => Outcome::Voicemail,
-        (Ending::Blacklisted, _) => Outcome::Blocked,
-        (Ending::CallerGaveUp | Ending::Unanswered(_), Direction::Incoming) => Outcome::Missed,
-        (Ending::CallerGaveUp, _) => Outcome::Canceled,
-        (Ending::Unanswered(Some(486 | 600)), _) => Outcome::Busy,
-        (Ending::Unanswered(Some(603)), _) => Outcome::Declined,
-        (Ending::Unanswered(_), _) => Outcome::Failed,
+/// How a call came out whose caller hung up while it rang.
+pub fn given_up_outcome(direction: Direction) -> Outcome {
+    match direction {
+        Direction::Incoming => Outcome::Missed,
+        Direction::Outgoing | Direction::Internal => Outcome::Canceled,
     }
 }
 
-/// How the leg of one employee who was rung came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LegEnding {
-    /// She answered.
-    Answered,
-    /// We stopped ringing her: her time was over, somebody else answered, the caller gave up.
-    Stopped,
-    /// Her phone, or the way to it, said so.
-    Refused(u16),
-}
-
-/// How the leg of one employee who was rung came out. Of the employee who dialled: the call's own outcome.
-pub fn leg_outcome(ending: LegEnding) -> Outcome {
-    match ending {
-        LegEnding::Answered => Outcome::Answered,
-        LegEnding::Stopped | LegEnding::Refused(408 | 480 | 487) => Outcome::Missed,
-        LegEnding::Refused(486 | 600) => Outcome::Busy,
-        LegEnding::Refused(603) => Outcome::Declined,
-        LegEnding::Refused(_) => Outcome::Failed,
+/// How a call to a line or a queue came out that nobody answered.
+pub fn unanswered_outcome(direction: Direction) -> Outcome {
+    match direction {
+        Direction::Incoming => Outcome::Missed,
+        Direction::Outgoing | Direction::Internal => Outcome::Failed,
     }
 }
 
-/// The final answer to the INVITE of a call that nobody answered. `rung` has an entry for each party that was rung, in
-/// order: the code that she came to by herself, `None` where we stopped ringing her.
-pub fn final_status(direction: Direction, caller_gave_up: bool, rung: &[Option<u16>]) -> u16 {
-    if caller_gave_up {
-        return 487;
-    }
-    match (direction, rung) {
-        (Direction::Incoming, [Some(code @ (486 | 603))]) => *code,
-        (Direction::Incoming, _) => 480,
-        (Direction::Outgoing, [.., Some(code)]) | (Direction::Internal, [Some(code)]) => far_end(*code),
-        (Direction::Outgoing | Direction::Internal, _) => 480,
+/// How a call came out that one party inside dialled to another, by the last code from there; `None`: only time went by.
+pub fn outgoing_outcome(last: Option<u16>) -> Outcome {
+    match last {
+        Some(486 | 600) => Outcome::Busy,
+        Some(603) => Outcome::Declined,
+        Some(_) | None => Outcome::Failed,
     }
 }
 
-/// The far end's code as the caller gets it: as it came, but a challenge was meant for us and not for her.
-fn far_end(code: u16) -> u16 {
-    if matches!(code, 401 | 407) { 503 } else { code }
+/// How the leg of one employee came out that ended with this code before she answered; where we stopped ringing her,
+/// she missed it. Of the employee who dialled: the call's own outcome.
+pub fn leg_outcome(status: u16) -> Outcome {
+    match status {
+        486 | 600 => Outcome::Busy,
+        603 => Outcome::Declined,
+        408 | 480 | 487 => Outcome::Missed,
+        _ => Outcome::Failed,
+    }
+}
+
+/// The final answer to an unanswered call to a line or a queue. `only_final` is the code of the only party that was
+/// rung; `None` where there were more, or none.
+pub fn incoming_final(only_final: Option<u16>) -> u16 {
+    match only_final {
+        Some(code @ (486 | 603)) => code,
+        Some(_) | None => 480,
+    }
+}
+
+/// The final answer to an unanswered call to a number that was dialled: the far end's code as it came, but 503 for a
+/// challenge, which was meant for us. `None`: only time went by.
+pub fn outgoing_final(last: Option<u16>) -> u16 {
+    match last {
+        Some(401 | 407) => 503,
+        Some(code) => code,
+        None => 480,
+    }
 }

@@ -14,19 +14,24 @@ pub fn employee(dir: &Directory, who: &Employee) -> Result<Destination, String> 
 
 /// A number outside through the line's gateway, written as that gateway wants it; `whose` mobile it is, where it is one.
 pub fn outside(dir: &Directory, line: &Line, number: PhoneNumber, whose: Option<EmployeeId>) -> Destination {
-    let numbers_out = match &line.gateway {
-        Gateway::Trunk(name) => dir.trunk(name).map_or(NumbersOut::E164, |trunk| trunk.numbers_out),
-        Gateway::Pbx(_) => NumbersOut::E164,
-    };
-    let dial = match numbers_out {
-        NumbersOut::E164 => number.to_string(),
-        NumbersOut::National => national(number, &dir.crm.country),
-    };
+    let dial = written(dir, &line.gateway, number);
     Destination::Outside {
         dial,
         number: Some(number),
         gateway: line.gateway.clone(),
         line: line.number,
         employee: whose,
+    }
+}
+
+/// A number as this gateway takes it.
+pub(super) fn written(dir: &Directory, gateway: &Gateway, number: PhoneNumber) -> String {
+    let numbers_out = match gateway {
+        Gateway::Trunk(name) => dir.trunk(name).map_or(NumbersOut::E164, |trunk| trunk.numbers_out),
+        Gateway::Pbx(_) => NumbersOut::E164,
+    };
+    match numbers_out {
+        NumbersOut::E164 => number.to_string(),
+        NumbersOut::National => national(number, &dir.crm.country),
     }
 }
