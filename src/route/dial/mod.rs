@@ -176,3 +176,6 @@ pub fn fails_over(dir: &Directory, to: &Destination, status: u16) -> bool {
         | Destination::Extension { .. } => matches!(status, 500 | 502 | 503 | 504),
     }
 }
+
+#[cfg(test)]
+mod tests;

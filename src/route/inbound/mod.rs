@@ -211,3 +211,6 @@ fn outgoing(
     };
     Ok(Entry::Outgoing(Outgoing { employee, extension, line, to, number, excluded }))
 }
+
+#[cfg(test)]
+mod tests;
