@@ -127,3 +127,147 @@ pub fn outgoing_final(last: Option<u16>) -> u16 {
         None => 480,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::testing::{House, house};
+    use Direction::{Incoming, Internal, Outgoing};
+    use LookupKind::{Excluded, Known, Undetermined, Unknown};
+
+    fn made(house: House, direction: Direction, lookup: LookupKind) -> Creation {
+        creation(&house.build().lines[0], direction, lookup)
+    }
+
+    #[test]
+    fn only_an_unknown_client_becomes_a_lead_and_an_undetermined_one_not_before_a_later_lookup() {
+        assert_eq!(made(house(), Incoming, Unknown), Creation::Lead);
+        assert_eq!(made(house(), Incoming, Known), Creation::Nothing);
+        assert_eq!(made(house(), Incoming, Excluded), Creation::Nothing);
+        assert_eq!(made(house(), Incoming, Undetermined), Creation::LeadAfterLookup);
+        assert!(!creates(&house().build().lines[0], Incoming, Undetermined));
+    }
+
+    #[test]
+    fn create_for_says_in_which_direction_a_call_creates() {
+        let on =
+            |create_for| move |direction| made(house().line(|line| line.create_for = create_for), direction, Unknown);
+        for (create_for, incoming, outgoing) in
+            [(CreateFor::Incoming, true, false), (CreateFor::Outgoing, false, true), (CreateFor::Any, true, true)]
+        {
+            assert_eq!(on(create_for)(Incoming) == Creation::Lead, incoming, "{create_for:?}");
+            assert_eq!(on(create_for)(Outgoing) == Creation::Lead, outgoing, "{create_for:?}");
+            assert_eq!(on(create_for)(Internal), Creation::Nothing, "{create_for:?}");
+        }
+    }
+
+    #[test]
+    fn with_offer_nothing_is_created_by_itself() {
+        let offers = || house().line(|line| line.unknown_client = UnknownClient::Offer);
+        assert_eq!(made(offers(), Incoming, Unknown), Creation::Offered);
+        assert_eq!(made(offers(), Incoming, Undetermined), Creation::Offered);
+        assert_eq!(made(offers(), Outgoing, Unknown), Creation::Nothing);
+    }
+
+    #[test]
+    fn nothing_of_an_excluded_or_internal_call_enters_the_crm() {
+        for (lookup, direction, enters) in [
+            (Known, Incoming, true),
+            (Unknown, Outgoing, true),
+            (Undetermined, Incoming, true),
+            (Excluded, Incoming, false),
+            (Excluded, Outgoing, false),
+            (Unknown, Internal, false),
+        ] {
+            assert_eq!(enters_crm(lookup, direction), enters, "{lookup:?} {direction:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_member_of_the_lines_queue_owns_a_lead_and_of_an_outgoing_call_who_dialled() {
+        let dir = house().build();
+        let (line, ana) = (&dir.lines[0], EmployeeId::from("ana"));
+        assert_eq!(owner_at_first(&dir, line, Incoming, None), Some("bruno".into()));
+        assert_eq!(owner_at_first(&dir, line, Outgoing, Some(&ana)), Some(ana.clone()));
+        assert_eq!(owner_at_first(&dir, line, Outgoing, None), None, "an extension that is no employee");
+        assert_eq!(owner_at_first(&dir, line, Internal, Some(&ana)), None);
+    }
+
+    #[test]
+    fn with_answered_by_whoever_answers_an_incoming_call_owns_its_lead() {
+        let after = |lead_owner, direction| {
+            let dir = house().line(|line| line.lead_owner = lead_owner).build();
+            owner_after_answer(&dir.lines[0], direction, &"carla".into())
+        };
+        assert_eq!(after(LeadOwner::AnsweredBy, Incoming), Some("carla".into()));
+        assert_eq!(after(LeadOwner::AnsweredBy, Outgoing), None, "the employee who dialled stays the owner");
+        assert_eq!(after(LeadOwner::FirstInQueue, Incoming), None);
+    }
+
+    #[test]
+    fn a_transfer_moves_the_owner_to_an_employee_and_never_to_a_number_outside() {
+        let dir = house().build();
+        let keeps = house().line(|line| line.reassign_on_transfer = false).build();
+        let dora = EmployeeId::from("dora");
+        assert_eq!(owner_after_transfer(&dir.lines[0], Some(&dora)), Some(dora.clone()));
+        assert_eq!(owner_after_transfer(&dir.lines[0], None), None);
+        assert_eq!(owner_after_transfer(&keeps.lines[0], Some(&dora)), None);
+    }
+
+    #[test]
+    fn an_unanswered_incoming_call_is_missed_whoever_hung_up() {
+        assert_eq!(given_up_outcome(Incoming), Outcome::Missed);
+        assert_eq!(unanswered_outcome(Incoming), Outcome::Missed);
+    }
+
+    #[test]
+    fn outgoing_and_internal_calls_are_canceled_busy_declined_or_failed() {
+        assert_eq!((given_up_outcome(Outgoing), given_up_outcome(Internal)), (Outcome::Canceled, Outcome::Canceled));
+        for (code, outcome) in [
+            (Some(486), Outcome::Busy),
+            (Some(600), Outcome::Busy),
+            (Some(603), Outcome::Declined),
+            (Some(404), Outcome::Failed),
+            (Some(480), Outcome::Failed),
+            (Some(503), Outcome::Failed),
+            (None, Outcome::Failed),
+        ] {
+            assert_eq!(outgoing_outcome(code), outcome, "{code:?}");
+        }
+        assert_eq!(unanswered_outcome(Internal), Outcome::Failed);
+    }
+
+    #[test]
+    fn an_employees_leg_is_busy_declined_missed_or_failed_by_its_last_code() {
+        for (code, outcome) in [
+            (486, Outcome::Busy),
+            (600, Outcome::Busy),
+            (603, Outcome::Declined),
+            (480, Outcome::Missed),
+            (487, Outcome::Missed),
+            (408, Outcome::Missed),
+            (404, Outcome::Failed),
+            (503, Outcome::Failed),
+        ] {
+            assert_eq!(leg_outcome(code), outcome, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_unanswered_incoming_call_ends_with_480_unless_its_only_party_said_486_or_603() {
+        for (only, code) in
+            [(Some(486), 486), (Some(603), 603), (Some(600), 480), (Some(404), 480), (Some(408), 480), (None, 480)]
+        {
+            assert_eq!(incoming_final(only), code, "{only:?}");
+        }
+    }
+
+    #[test]
+    fn an_outgoing_call_ends_with_the_far_ends_code_but_a_challenge_becomes_503() {
+        for (last, code) in
+            [(Some(404), 404), (Some(486), 486), (Some(604), 604), (Some(401), 503), (Some(407), 503), (None, 480)]
+        {
+            assert_eq!(outgoing_final(last), code, "{last:?}");
+        }
+    }
+}

@@ -1,3 +1,5 @@
+//! What dialled numbers ring.
+
 use super::super::directory::NumbersOut;
 use super::super::testing::{House, LINE, house, line, phone};
 use super::*;

@@ -1,3 +1,5 @@
+//! What INVITEs are, by where they come from and what their headers say.
+
 use super::super::testing::{House, LINE, house, line, phone};
 use super::*;
 use crate::base::Party;

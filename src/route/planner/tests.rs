@@ -1,3 +1,5 @@
+//! Each rule of a call's route and of queues.
+
 use super::super::directory::{Hours, NumbersOut};
 use super::super::testing::{LINE, Office, employee, house, phone, queue};
 use super::*;
