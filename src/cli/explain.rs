@@ -155,7 +155,7 @@ impl Serialize for Explained {
 
 /// The final answer at a plan's end: what a single party may say of her own is not known before she is rung.
 fn unanswered() -> u16 {
-    policy::incoming_final(None)
+    policy::final_status(Direction::Incoming, false, &[])
 }
 
 /// The number outside that a ring goes to, where it goes to one.

@@ -73,59 +73,74 @@ pub fn owner_after_transfer(line: &Line, to: Option<&EmployeeId>) -> Option<Empl
     to.filter(|_| line.reassign_on_transfer).cloned()
 }
 
-/// How a call came out whose caller hung up while it rang.
-pub fn given_up_outcome(direction: Direction) -> Outcome {
-    match direction {
-        Direction::Incoming => Outcome::Missed,
-        Direction::Outgoing | Direction::Internal => Outcome::Canceled,
+/// How a call came to its end, as far as its outcome asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Somebody talked, whatever came after.
+    Talked,
+    /// The caller left a message.
+    LeftMessage,
+    /// The blacklist refused it.
+    Blacklisted,
+    /// The caller hung up while it rang.
+    CallerGaveUp,
+    /// Nobody answered: the last code of those who were called, `None` where only time went by.
+    Unanswered(Option<u16>),
+}
+
+/// How the whole call came out.
+pub fn outcome(direction: Direction, ending: Ending) -> Outcome {
+    match (ending, direction) {
+        (Ending::Talked, _) => Outcome::Answered,
+        (Ending::LeftMessage, _) => Outcome::Voicemail,
+        (Ending::Blacklisted, _) => Outcome::Blocked,
+        (Ending::CallerGaveUp | Ending::Unanswered(_), Direction::Incoming) => Outcome::Missed,
+        (Ending::CallerGaveUp, _) => Outcome::Canceled,
+        (Ending::Unanswered(Some(486 | 600)), _) => Outcome::Busy,
+        (Ending::Unanswered(Some(603)), _) => Outcome::Declined,
+        (Ending::Unanswered(_), _) => Outcome::Failed,
     }
 }
 
-/// How a call to a line or a queue came out that nobody answered.
-pub fn unanswered_outcome(direction: Direction) -> Outcome {
-    match direction {
-        Direction::Incoming => Outcome::Missed,
-        Direction::Outgoing | Direction::Internal => Outcome::Failed,
+/// How the leg of one employee who was rung came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LegEnding {
+    /// She answered.
+    Answered,
+    /// We stopped ringing her: her time was over, somebody else answered, the caller gave up.
+    Stopped,
+    /// Her phone, or the way to it, said so.
+    Refused(u16),
+}
+
+/// How the leg of one employee who was rung came out. Of the employee who dialled: the call's own outcome.
+pub fn leg_outcome(ending: LegEnding) -> Outcome {
+    match ending {
+        LegEnding::Answered => Outcome::Answered,
+        LegEnding::Stopped | LegEnding::Refused(408 | 480 | 487) => Outcome::Missed,
+        LegEnding::Refused(486 | 600) => Outcome::Busy,
+        LegEnding::Refused(603) => Outcome::Declined,
+        LegEnding::Refused(_) => Outcome::Failed,
     }
 }
 
-/// How a call came out that one party inside dialled to another, by the last code from there; `None`: only time went by.
-pub fn outgoing_outcome(last: Option<u16>) -> Outcome {
-    match last {
-        Some(486 | 600) => Outcome::Busy,
-        Some(603) => Outcome::Declined,
-        Some(_) | None => Outcome::Failed,
+/// The final answer to the INVITE of a call that nobody answered. `rung` has an entry for each party that was rung, in
+/// order: the code that she came to by herself, `None` where we stopped ringing her.
+pub fn final_status(direction: Direction, caller_gave_up: bool, rung: &[Option<u16>]) -> u16 {
+    if caller_gave_up {
+        return 487;
+    }
+    match (direction, rung) {
+        (Direction::Incoming, [Some(code @ (486 | 603))]) => *code,
+        (Direction::Incoming, _) => 480,
+        (Direction::Outgoing, [.., Some(code)]) | (Direction::Internal, [Some(code)]) => far_end(*code),
+        (Direction::Outgoing | Direction::Internal, _) => 480,
     }
 }
 
-/// How the leg of one employee came out that ended with this code before she answered; where we stopped ringing her,
-/// she missed it. Of the employee who dialled: the call's own outcome.
-pub fn leg_outcome(status: u16) -> Outcome {
-    match status {
-        486 | 600 => Outcome::Busy,
-        603 => Outcome::Declined,
-        408 | 480 | 487 => Outcome::Missed,
-        _ => Outcome::Failed,
-    }
-}
-
-/// The final answer to an unanswered call to a line or a queue. `only_final` is the code of the only party that was
-/// rung; `None` where there were more, or none.
-pub fn incoming_final(only_final: Option<u16>) -> u16 {
-    match only_final {
-        Some(code @ (486 | 603)) => code,
-        Some(_) | None => 480,
-    }
-}
-
-/// The final answer to an unanswered call to a number that was dialled: the far end's code as it came, but 503 for a
-/// challenge, which was meant for us. `None`: only time went by.
-pub fn outgoing_final(last: Option<u16>) -> u16 {
-    match last {
-        Some(401 | 407) => 503,
-        Some(code) => code,
-        None => 480,
-    }
+/// The far end's code as the caller gets it: as it came, but a challenge was meant for us and not for her.
+fn far_end(code: u16) -> u16 {
+    if matches!(code, 401 | 407) { 503 } else { code }
 }
 
 #[cfg(test)]
@@ -215,30 +230,43 @@ mod tests {
     }
 
     #[test]
+    fn an_answered_call_is_answered_whatever_its_direction() {
+        for direction in [Incoming, Outgoing, Internal] {
+            assert_eq!(outcome(direction, Ending::Talked), Outcome::Answered);
+        }
+        assert_eq!(outcome(Incoming, Ending::LeftMessage), Outcome::Voicemail);
+        assert_eq!(outcome(Incoming, Ending::Blacklisted), Outcome::Blocked);
+    }
+
+    #[test]
     fn an_unanswered_incoming_call_is_missed_whoever_hung_up() {
-        assert_eq!(given_up_outcome(Incoming), Outcome::Missed);
-        assert_eq!(unanswered_outcome(Incoming), Outcome::Missed);
+        for ending in [Ending::CallerGaveUp, Ending::Unanswered(None), Ending::Unanswered(Some(486))] {
+            assert_eq!(outcome(Incoming, ending), Outcome::Missed);
+        }
     }
 
     #[test]
     fn outgoing_and_internal_calls_are_canceled_busy_declined_or_failed() {
-        assert_eq!((given_up_outcome(Outgoing), given_up_outcome(Internal)), (Outcome::Canceled, Outcome::Canceled));
-        for (code, outcome) in [
-            (Some(486), Outcome::Busy),
-            (Some(600), Outcome::Busy),
-            (Some(603), Outcome::Declined),
-            (Some(404), Outcome::Failed),
-            (Some(480), Outcome::Failed),
-            (Some(503), Outcome::Failed),
-            (None, Outcome::Failed),
-        ] {
-            assert_eq!(outgoing_outcome(code), outcome, "{code:?}");
+        for direction in [Outgoing, Internal] {
+            assert_eq!(outcome(direction, Ending::CallerGaveUp), Outcome::Canceled);
+            for (code, expected) in [
+                (Some(486), Outcome::Busy),
+                (Some(600), Outcome::Busy),
+                (Some(603), Outcome::Declined),
+                (Some(404), Outcome::Failed),
+                (Some(480), Outcome::Failed),
+                (Some(503), Outcome::Failed),
+                (None, Outcome::Failed),
+            ] {
+                assert_eq!(outcome(direction, Ending::Unanswered(code)), expected, "{code:?}");
+            }
         }
-        assert_eq!(unanswered_outcome(Internal), Outcome::Failed);
     }
 
     #[test]
-    fn an_employees_leg_is_busy_declined_missed_or_failed_by_its_last_code() {
+    fn an_employees_leg_is_busy_declined_missed_or_failed_by_how_it_ended() {
+        assert_eq!(leg_outcome(LegEnding::Answered), Outcome::Answered);
+        assert_eq!(leg_outcome(LegEnding::Stopped), Outcome::Missed);
         for (code, outcome) in [
             (486, Outcome::Busy),
             (600, Outcome::Busy),
@@ -249,16 +277,30 @@ mod tests {
             (404, Outcome::Failed),
             (503, Outcome::Failed),
         ] {
-            assert_eq!(leg_outcome(code), outcome, "{code}");
+            assert_eq!(leg_outcome(LegEnding::Refused(code)), outcome, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_caller_who_gave_up_gets_487_whatever_was_said_before() {
+        for direction in [Incoming, Outgoing, Internal] {
+            assert_eq!(final_status(direction, true, &[Some(486), None]), 487);
         }
     }
 
     #[test]
     fn an_unanswered_incoming_call_ends_with_480_unless_its_only_party_said_486_or_603() {
-        for (only, code) in
-            [(Some(486), 486), (Some(603), 603), (Some(600), 480), (Some(404), 480), (Some(408), 480), (None, 480)]
-        {
-            assert_eq!(incoming_final(only), code, "{only:?}");
+        for (rung, code) in [
+            (&[Some(486)][..], 486),
+            (&[Some(603)], 603),
+            (&[Some(600)], 480),
+            (&[Some(404)], 480),
+            (&[None], 480),
+            (&[], 480),
+            (&[Some(486), Some(486)], 480),
+            (&[None, Some(603)], 480),
+        ] {
+            assert_eq!(final_status(Incoming, false, rung), code, "{rung:?}");
         }
     }
 
@@ -267,7 +309,10 @@ mod tests {
         for (last, code) in
             [(Some(404), 404), (Some(486), 486), (Some(604), 604), (Some(401), 503), (Some(407), 503), (None, 480)]
         {
-            assert_eq!(outgoing_final(last), code, "{last:?}");
+            assert_eq!(final_status(Outgoing, false, &[last]), code, "{last:?}");
+            assert_eq!(final_status(Internal, false, &[last]), code, "{last:?}");
         }
+        assert_eq!(final_status(Outgoing, false, &[Some(503), Some(486)]), 486, "the last peer's");
+        assert_eq!(final_status(Internal, false, &[Some(486), Some(603)]), 480, "a queue's members");
     }
 }

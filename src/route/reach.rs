@@ -24,8 +24,25 @@ pub fn outside(dir: &Directory, line: &Line, number: PhoneNumber, whose: Option<
     }
 }
 
-/// A number as this gateway takes it.
-pub(super) fn written(dir: &Directory, gateway: &Gateway, number: PhoneNumber) -> String {
+/// The number that a destination outside is shown: the line's, written as its gateway wants numbers.
+pub fn shown_outside(dir: &Directory, to: &Destination) -> String {
+    match to {
+        Destination::Outside { gateway, line, .. } => written(dir, gateway, *line),
+        Destination::Employee { extension, .. } | Destination::Extension { extension, .. } => extension.clone(),
+    }
+}
+
+/// Whether this code from the peer of a destination's trunk means that the next peer is to be tried.
+pub fn fails_over(dir: &Directory, to: &Destination, status: u16) -> bool {
+    match to {
+        Destination::Outside { gateway: Gateway::Trunk(name), .. } => {
+            dir.trunk(name).is_some_and(|trunk| trunk.failover_on.contains(&status))
+        }
+        Destination::Outside { .. } | Destination::Employee { .. } | Destination::Extension { .. } => status == 503,
+    }
+}
+
+fn written(dir: &Directory, gateway: &Gateway, number: PhoneNumber) -> String {
     let numbers_out = match gateway {
         Gateway::Trunk(name) => dir.trunk(name).map_or(NumbersOut::E164, |trunk| trunk.numbers_out),
         Gateway::Pbx(_) => NumbersOut::E164,

@@ -20,49 +20,43 @@ pub enum Dialled {
 }
 
 /// Who dials, and what follows from that.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Dialler<'a> {
+#[derive(Debug, Clone)]
+pub struct Dialler {
     /// `None`: an extension that is no employee.
-    pub(super) employee: Option<&'a Arc<Employee>>,
+    pub employee: Option<Arc<Employee>>,
     /// The PBX whose `dial_prefix` is stripped.
-    pbx: Option<&'a Pbx>,
-    /// The line that calls outside show; `None`: there may be none.
-    pub(super) line: Option<&'a Arc<Line>>,
+    pub pbx: Option<Arc<Pbx>>,
+    /// The line that her calls outside show; `None`: she may not call outside.
+    pub line: Option<Arc<Line>>,
 }
 
-impl<'a> Dialler<'a> {
+impl Dialler {
+    /// An employee, at the PBX that serves her.
+    pub fn employee(dir: &Directory, employee: &Arc<Employee>) -> Self {
+        let pbx = employee.extension.as_deref().and_then(|extension| dir.pbx_for(extension)).cloned();
+        Self { employee: Some(employee.clone()), pbx, line: dir.line_of(employee).cloned() }
+    }
+
     /// An extension of this PBX, an employee's or not.
-    pub(super) fn at(dir: &'a Directory, pbx: &'a Pbx, extension: &str) -> Self {
-        let employee = dir.employee_at(extension);
-        let line = match employee {
+    pub fn at(dir: &Directory, pbx: &Arc<Pbx>, extension: &str) -> Self {
+        let employee = dir.employee_at(extension).cloned();
+        let line = match &employee {
             Some(employee) => dir.line_of(employee),
             None => pbx.outgoing.and_then(|number| dir.line(number)),
         };
-        Self { employee, pbx: Some(pbx), line }
+        Self { employee, pbx: Some(pbx.clone()), line: line.cloned() }
     }
 }
 
-/// What an employee dials, or transfers to: `dialled` is the user part of a Refer-To, whatever its host. What goes
-/// outside shows `line`, else her own.
-pub fn dial(dir: &Directory, by: Option<&Employee>, line: Option<&Line>, dialled: &str) -> Result<Dialled, Refusal> {
-    let employee = by.and_then(|by| dir.employee(&by.id));
-    let line = match line {
-        Some(line) => dir.line(line.number),
-        None => employee.and_then(|employee| dir.line_of(employee)),
-    };
-    let pbx = by.and_then(|by| dir.pbx_for(by.extension.as_deref()?)).map(|pbx| &**pbx);
-    dial_by(dir, Dialler { employee, pbx, line }, dialled)
-}
-
-/// What `dialled` rings.
+/// What `dialled` rings: the user part of a Request-URI or of a Refer-To, whatever its host.
 ///
 /// What stands in the files under exactly this number comes first, then emergency codes, so that no pattern of
 /// extensions can hide them; `dial_prefix` is stripped where nothing inside has the number as it stands.
-pub(super) fn dial_by(dir: &Directory, by: Dialler<'_>, dialled: &str) -> Result<Dialled, Refusal> {
+pub fn dial(dir: &Directory, by: &Dialler, dialled: &str) -> Result<Dialled, Refusal> {
     if let Some(found) = inside(dir, by, dialled) {
         return found;
     }
-    let stripped = strip_prefix(by.pbx, dialled);
+    let stripped = strip_prefix(by.pbx.as_deref(), dialled);
     if stripped != dialled
         && let Some(found) = inside(dir, by, stripped)
     {
@@ -72,7 +66,7 @@ pub(super) fn dial_by(dir: &Directory, by: Dialler<'_>, dialled: &str) -> Result
 }
 
 /// Employees, queues, emergency codes, then whatever else a PBX serves.
-fn inside(dir: &Directory, by: Dialler<'_>, dialled: &str) -> Option<Result<Dialled, Refusal>> {
+fn inside(dir: &Directory, by: &Dialler, dialled: &str) -> Option<Result<Dialled, Refusal>> {
     if let Some(employee) = dir.employee_at(dialled) {
         let phone = reach::employee(dir, employee).map_err(|why| Refusal::Unreachable { why });
         return Some(phone.map(Dialled::Destination));
@@ -88,8 +82,8 @@ fn inside(dir: &Directory, by: Dialler<'_>, dialled: &str) -> Option<Result<Dial
 }
 
 /// Emergency codes are for everybody: without a line of the dialler's own, the first in the files.
-fn emergency(dir: &Directory, by: Dialler<'_>, code: &str) -> Result<Dialled, Refusal> {
-    let line = by.line.or_else(|| dir.lines.first()).ok_or_else(no_line)?;
+fn emergency(dir: &Directory, by: &Dialler, code: &str) -> Result<Dialled, Refusal> {
+    let line = by.line.as_ref().or_else(|| dir.lines.first()).ok_or_else(no_line)?;
     let (gateway, line) = (line.gateway.clone(), line.number);
     Ok(Dialled::Destination(Destination::Outside {
         dial: code.to_owned(),
@@ -100,8 +94,8 @@ fn emergency(dir: &Directory, by: Dialler<'_>, code: &str) -> Result<Dialled, Re
     }))
 }
 
-fn outside(dir: &Directory, by: Dialler<'_>, dialled: &str) -> Result<Dialled, Refusal> {
-    let at = by.line.or_else(|| dir.lines.first());
+fn outside(dir: &Directory, by: &Dialler, dialled: &str) -> Result<Dialled, Refusal> {
+    let at = by.line.as_ref().or_else(|| dir.lines.first());
     let area = at.and_then(|line| area(dir, line));
     let context = Context { area: area.as_deref(), ..Context::plain(&dir.crm.country) };
     let number = read(dialled, &context).e164.ok_or(Refusal::NotFound)?;
@@ -109,7 +103,7 @@ fn outside(dir: &Directory, by: Dialler<'_>, dialled: &str) -> Result<Dialled, R
         // A line of ours is no detour through the carrier: it is its queue.
         return Ok(Dialled::Queue(ours.queue.clone()));
     }
-    let line = by.line.ok_or_else(no_line)?;
+    let line = by.line.as_ref().ok_or_else(no_line)?;
     let country = country(number);
     if !country.as_ref().is_some_and(|country| dir.limits.outgoing_countries.contains(country)) {
         let where_to = country.as_deref().unwrap_or("no country");
@@ -153,28 +147,6 @@ pub fn exclusion(dir: &Directory, number: PhoneNumber) -> Option<Exclusion> {
 /// Whether a call from this number is refused.
 pub fn is_blacklisted(dir: &Directory, number: PhoneNumber) -> bool {
     keys(number).iter().any(|key| dir.blacklist.contains(key))
-}
-
-/// The number that a call outside shows, written as its gateway wants it: our line's.
-pub fn shown_outside(dir: &Directory, to: &Destination) -> Option<String> {
-    match to {
-        Destination::Outside { gateway, line, .. } => Some(reach::written(dir, gateway, *line)),
-        Destination::Employee { .. } | Destination::Extension { .. } => None,
-    }
-}
-
-/// Whether this code, of one peer, sends the call to the next one of the same gateway: the peer's fault, not the
-/// callee's.
-pub fn fails_over(dir: &Directory, to: &Destination, status: u16) -> bool {
-    match to {
-        Destination::Outside { gateway: Gateway::Trunk(name), .. } => {
-            dir.trunk(name).is_some_and(|trunk| trunk.failover_on.contains(&status))
-        }
-        // A PBX has no such key: what the trunks' default says, less what a phone says behind it as well.
-        Destination::Outside { gateway: Gateway::Pbx(_), .. }
-        | Destination::Employee { .. }
-        | Destination::Extension { .. } => matches!(status, 500 | 502 | 503 | 504),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::caller::{Caller, read_caller};
-use super::dial::{Dialled, Dialler, dial_by, exclusion, is_blacklisted};
+use super::dial::{Dialled, Dialler, dial, exclusion, is_blacklisted};
 use super::directory::{Directory, Employee, Gateway, IdentityHeader, Line, Pbx, Trunk};
 use super::origin::Origin;
 use super::plan::Destination;
@@ -22,18 +22,6 @@ pub enum Entry {
     Internal(Internal),
 }
 
-impl Entry {
-    /// How a ladder names where the INVITE came from: the gateway, or who dialled.
-    pub fn origin_label(&self) -> &str {
-        let (employee, extension) = match self {
-            Self::Incoming(incoming) => return incoming.line.gateway.name(),
-            Self::Outgoing(outgoing) => (&outgoing.employee, &outgoing.extension),
-            Self::Internal(internal) => (&internal.employee, &internal.extension),
-        };
-        employee.as_ref().map_or(extension, |employee| employee.id.as_str())
-    }
-}
-
 /// A call to a line.
 #[derive(Debug, Clone)]
 pub struct Incoming {
@@ -41,8 +29,6 @@ pub struct Incoming {
     pub line: Arc<Line>,
     /// Who calls.
     pub caller: Caller,
-    /// She is on the blacklist, maybe by a number that she withholds: 603, and a row in the call log.
-    pub blacklisted: bool,
 }
 
 /// A call to a number outside.
@@ -79,7 +65,7 @@ pub struct Internal {
     pub line: Option<Arc<Line>>,
 }
 
-/// Why a call does not begin. None of these leaves a row.
+/// Why a call does not begin.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Refusal {
     /// The trunk has no line with that number.
@@ -88,6 +74,9 @@ pub enum Refusal {
     /// From an address that no `accept` or peer names.
     #[error("the source is no trunk and no PBX")]
     Stranger,
+    /// The caller is on the blacklist. The one refusal that leaves a row.
+    #[error("the caller is on the blacklist")]
+    Blacklisted(Box<Incoming>),
     /// The files don't let her.
     #[error("not allowed: {why}")]
     NotAllowed {
@@ -111,6 +100,7 @@ impl Refusal {
         match self {
             Self::NoLine | Self::NotFound => 404,
             Self::Stranger | Self::NotAllowed { .. } => 403,
+            Self::Blacklisted(_) => 603,
             Self::Unreachable { .. } => 480,
         }
     }
@@ -123,7 +113,7 @@ pub fn inbound(dir: &Directory, origin: &Origin, ids: &Identities) -> Result<Ent
         Origin::Trunk(name) => {
             let trunk = dir.trunk(name).ok_or(Refusal::Stranger)?;
             let line = line_called(dir, trunk, ids).ok_or(Refusal::NoLine)?;
-            Ok(incoming(dir, line, ids, &trunk.caller_from, trunk.trusted))
+            incoming(dir, line, ids, &trunk.caller_from, trunk.trusted)
         }
         Origin::Pbx(name) => from_pbx(dir, dir.pbx(name).ok_or(Refusal::Stranger)?, ids),
     }
@@ -135,10 +125,13 @@ fn incoming(
     ids: &Identities,
     caller_from: &[IdentityHeader],
     trusted: bool,
-) -> Entry {
+) -> Result<Entry, Refusal> {
     let (caller, number) = read_caller(dir, line, ids, caller_from, trusted);
-    let blacklisted = number.is_some_and(|number| is_blacklisted(dir, number));
-    Entry::Incoming(Incoming { line: line.clone(), caller, blacklisted })
+    let incoming = Incoming { line: line.clone(), caller };
+    if number.is_some_and(|number| is_blacklisted(dir, number)) {
+        return Err(Refusal::Blacklisted(Box::new(incoming)));
+    }
+    Ok(Entry::Incoming(incoming))
 }
 
 /// The line of this trunk that an INVITE calls: the first header of `did_from` that names one.
@@ -173,17 +166,16 @@ fn from_pbx(dir: &Directory, pbx: &Arc<Pbx>, ids: &Identities) -> Result<Entry, 
         && let Some(line) = line_named(dir, &gateway, None, called)
     {
         let order = [IdentityHeader::PAssertedIdentity, IdentityHeader::RemotePartyId, IdentityHeader::From];
-        return Ok(incoming(dir, line, ids, &order, true));
+        return incoming(dir, line, ids, &order, true);
     }
     let extension = inside.unwrap_or(&ids.from.user).to_owned();
     let by = Dialler::at(dir, pbx, &extension);
-    let to = dial_by(dir, by, called)?;
-    let (employee, line) = (by.employee.cloned(), by.line.cloned());
-    match to {
-        Dialled::Destination(to @ Destination::Outside { .. }) => outgoing(dir, employee, extension, to),
-        to => {
+    let to = dial(dir, &by, called)?;
+    match (to, by.line) {
+        (Dialled::Destination(to @ Destination::Outside { .. }), _) => outgoing(dir, by.employee, extension, to),
+        (to, line) => {
             let (display, dialled) = (ids.from.display.clone(), called.clone());
-            Ok(Entry::Internal(Internal { employee, extension, display, dialled, to, line }))
+            Ok(Entry::Internal(Internal { employee: by.employee, extension, display, dialled, to, line }))
         }
     }
 }

@@ -201,19 +201,22 @@ fn without_an_area_the_lines_own_counts() {
 }
 
 #[test]
-fn a_blacklisted_caller_is_a_call_of_its_own_kind_also_where_she_withholds_her_number() {
-    let listed = || house().with(|dir| dir.blacklist = vec![phone(MARIA)]);
-    assert!(incoming(listed(), &call()).blacklisted);
-    assert!(!incoming(house(), &call()).blacklisted);
-    let ids = Identities { private: true, ..call() };
-    let hidden = incoming(listed(), &ids);
-    assert!(hidden.blacklisted && hidden.caller == Caller::anonymous());
+fn a_blacklisted_caller_is_refused_with_603_also_where_she_withholds_her_number() {
+    let listed = || house().with(|dir| dir.blacklist = vec![phone(MARIA)]).build();
+    let refused = |ids: &Identities| match inbound(&listed(), &carrier(), ids) {
+        Err(refusal @ Refusal::Blacklisted(_)) if refusal.status() == 603 => match refusal {
+            Refusal::Blacklisted(call) => call.caller,
+            _ => unreachable!("matched above"),
+        },
+        other => panic!("not blacklisted: {other:?}"),
+    };
+    assert_eq!(refused(&call()).number, Some(phone(MARIA)), "for its row");
+    assert_eq!(refused(&Identities { private: true, ..call() }), Caller::anonymous());
 }
 
 #[test]
 fn an_employee_at_her_pbx_calls_outside_by_her_line() {
     let entry = by_office(house(), "201", "0021976543210").unwrap();
-    assert_eq!(entry.origin_label(), "ana");
     let Entry::Outgoing(call) = entry else { panic!("{entry:?}") };
     assert_eq!(call.employee.as_ref().map(|who| who.id.as_str()), Some("ana"));
     assert_eq!((call.line.number, call.number), (phone(LINE), Some(phone(MARIA))));
@@ -241,9 +244,8 @@ fn a_call_to_an_employees_own_mobile_is_excluded() {
 #[test]
 fn an_extension_that_is_no_employee_calls_out_by_the_pbxs_line_without_the_crm_or_is_refused() {
     let entry = by_office(house(), "250", MARIA).unwrap();
-    assert_eq!(entry.origin_label(), "250");
     let Entry::Outgoing(call) = entry else { panic!("{entry:?}") };
-    assert!(call.employee.is_none());
+    assert_eq!((call.employee.is_none(), call.extension.as_str()), (true, "250"));
     assert_eq!((call.line.number, call.excluded), (phone(LINE), Some(Exclusion::Internal)));
     let refused = by_office(house().pbx(|pbx| pbx.outgoing = None), "250", MARIA).unwrap_err();
     assert_eq!(refused.status(), 403);
@@ -264,8 +266,8 @@ fn calls_between_extensions_and_to_queues_are_internal() {
 fn what_the_pbx_asserts_names_the_extension_before_from_does() {
     let mut ids = from_office(LINE, "202");
     ids.asserted = vec![party("201")];
-    let entry = inbound(&house().build(), &Origin::Pbx("office".into()), &ids).unwrap();
-    assert_eq!(entry.origin_label(), "ana");
+    let Ok(Entry::Internal(call)) = inbound(&house().build(), &Origin::Pbx("office".into()), &ids) else { panic!() };
+    assert_eq!(call.employee.map(|who| who.id.clone()), Some("ana".into()));
 }
 
 #[test]
