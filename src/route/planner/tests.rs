@@ -309,6 +309,17 @@ fn a_mobile_that_was_rung_is_not_rung_again() {
 }
 
 #[test]
+fn a_forward_to_a_mobile_that_was_rung_is_not_rung_again() {
+    let house = house().line(|line| line.unanswered = Fallback::Mobile);
+    let dir = house.employee("carla", |carla| carla.extension = None).build();
+    let line = dir.line(phone(LINE)).unwrap();
+    let mobile = phone("+5511912345678");
+    let rung = [reach::outside(&dir, line, mobile, None)];
+    let plan = plan(&dir, &Asked { line, lookup: &known("carla"), rung: &rung, now: tuesday(10, 0) }, &Office::new());
+    assert_eq!(steps_of(&plan), ["hangup"]);
+}
+
+#[test]
 fn a_queue_that_was_dialled_is_planned_without_a_line() {
     let forward = Fallback::Forward(phone("+552133334444"));
     let dir = house().queue("support", |queue| queue.unanswered = forward).build();
