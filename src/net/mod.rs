@@ -1,0 +1,3 @@
+//! How messages travel: sockets, and what the wire between them needs.
+
+pub mod framing;
