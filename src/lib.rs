@@ -7,6 +7,7 @@ pub mod crm;
 pub mod net;
 pub mod route;
 pub mod sdp;
-pub mod sip;
 #[cfg(test)]
 mod sim;
+pub mod sip;
+pub mod softphone;

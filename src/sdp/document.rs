@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_refused_first_stream_does_not_decide() {
-        let two = SDP.replace("m=audio 4000 RTP/AVP 8\r\n", "m=video 0 RTP/AVP 99\r\na=inactive\r\nm=audio 4000 RTP/AVP 8\r\n");
+        let two = SDP
+            .replace("m=audio 4000 RTP/AVP 8\r\n", "m=video 0 RTP/AVP 99\r\na=inactive\r\nm=audio 4000 RTP/AVP 8\r\n");
         assert_eq!(direction(two.as_bytes()), Direction::SendOnly);
     }
 
