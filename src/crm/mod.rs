@@ -6,6 +6,8 @@
 pub mod embedded;
 pub mod model;
 pub mod outbox;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::future::Future;
 
