@@ -11,3 +11,4 @@ pub mod sdp;
 mod sim;
 pub mod sip;
 pub mod softphone;
+pub mod store;
