@@ -2,6 +2,8 @@
 
 pub mod base;
 pub mod call;
+pub mod cli;
+pub mod config;
 pub mod crm;
 pub mod route;
 pub mod sip;
