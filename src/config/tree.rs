@@ -9,7 +9,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{At, Fault, Place, Report, Source, nearest};
+use super::fault::{At, Fault, List, Place, Report, Source, nearest};
 use super::secret::Secret;
 use super::value::Wrong;
 
@@ -64,11 +64,8 @@ impl<'a> Section<'a> {
     }
 
     fn wrong_type(&self, place: &Place, key: &str, want: &str, got: &DeValue<'_>) {
-        let quotes = (want.starts_with("a text")
-            && matches!(got, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)))
-        .then(|| "put it in quotes".to_owned());
         let message = format!("{}: `{key}` wants {want}, not {}", self.what, type_name(got));
-        self.report.fault(Fault::new(place, message).label(format!("{want} wanted")).help_if(quotes));
+        self.report.fault(Fault::new(place, message).label(format!("{want} wanted")));
     }
 
     pub(super) fn flag(&self, key: &'static str) -> Option<At<bool>> {
@@ -96,8 +93,31 @@ impl<'a> Section<'a> {
 
     /// A text that `parse` understands.
     pub(super) fn parsed<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<At<T>> {
-        let found = self.shaped(key, "a text", DeValue::as_str)?;
-        self.understood(key, found.value, &found.place, &parse)
+        let value = self.find(key)?;
+        self.text(key, value, &parse)
+    }
+
+    fn text<T>(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: &impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<At<T>> {
+        let place = self.at(value.span());
+        match value.get_ref() {
+            DeValue::String(text) => self.understood(key, text, &place, parse),
+            DeValue::Integer(number) => {
+                // Right but for its quotes, or wrong all over: `drain = 60` lacks its unit too.
+                let help = parse(number.as_str()).map_or_else(|wrong| wrong.help, |_| format!("write \"{number}\""));
+                let message = format!("{}: `{key}` wants a text, not a whole number", self.what);
+                self.report.fault(Fault::new(&place, message).label("a text wanted").help(help));
+                None
+            }
+            other => {
+                self.wrong_type(&place, key, "a text", other);
+                None
+            }
+        }
     }
 
     fn understood<T>(
@@ -122,19 +142,11 @@ impl<'a> Section<'a> {
     }
 
     /// A list of texts that `parse` understands; those that it does not are faults, the others stay.
-    pub(super) fn list<T>(
-        &self,
-        key: &'static str,
-        parse: impl Fn(&str) -> Result<T, Wrong>,
-    ) -> Option<At<Vec<At<T>>>> {
+    pub(super) fn list<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<List<T>> {
         let found = self.shaped(key, "a list of texts", DeValue::as_array)?;
         let mut all = Vec::new();
         for item in found.value {
-            let place = self.at(item.span());
-            match item.get_ref().as_str() {
-                Some(text) => all.extend(self.understood(key, text, &place, &parse)),
-                None => self.wrong_type(&place, key, "a text", item.get_ref()),
-            }
+            all.extend(self.text(key, item, &parse));
         }
         Some(At { value: all, place: found.place })
     }
@@ -180,8 +192,8 @@ impl<'a> Section<'a> {
         let file = inner.parsed("file", super::value::text);
         inner.finish();
         match (env, file) {
-            (Some(name), None) => self.from_environment(key, &name),
-            (None, Some(path)) => self.from_file(key, &path),
+            (Some(name), None) => self.environment(key, &name),
+            (None, Some(path)) => self.file(key, &path),
             _ => {
                 self.two_places(key, &place);
                 None
@@ -215,7 +227,7 @@ impl<'a> Section<'a> {
     }
 
     /// A variable that is not set is a warning: `check` runs where the service's environment is not.
-    fn from_environment(&self, key: &str, name: &At<String>) -> Option<At<Secret>> {
+    fn environment(&self, key: &str, name: &At<String>) -> Option<At<Secret>> {
         match std::env::var(&name.value) {
             Ok(text) if !text.is_empty() => Some(At { value: Secret::new(text), place: name.place.clone() }),
             _ => {
@@ -227,7 +239,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn from_file(&self, key: &str, path: &At<String>) -> Option<At<Secret>> {
+    fn file(&self, key: &str, path: &At<String>) -> Option<At<Secret>> {
         let folder = Path::new(&self.source.name).parent().unwrap_or(Path::new(""));
         match std::fs::read_to_string(folder.join(&path.value)) {
             Ok(text) => Some(At { value: Secret::new(text.trim_end().to_owned()), place: path.place.clone() }),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::gateway::named;
-use crate::config::fault::{At, Fault, Place};
+use crate::config::fault::{At, Fault, List, Place};
 use crate::config::tree::{Section, word};
 use crate::config::value::{self, Wrong};
 use crate::route::directory::{CreateFor, Fallback, LeadOwner, UnknownClient};
@@ -36,7 +36,7 @@ pub(crate) struct RawLine {
     pub(crate) reassign_on_transfer: Option<At<bool>>,
     pub(crate) open: Option<At<Vec<(u8, u16, u16)>>>,
     pub(crate) timezone: Option<At<jiff::tz::TimeZone>>,
-    pub(crate) holidays: Option<At<Vec<At<Holiday>>>>,
+    pub(crate) holidays: Option<List<Holiday>>,
     pub(crate) off_hours: Option<At<RawFallback>>,
     pub(crate) record: Option<At<bool>>,
 }
