@@ -56,7 +56,7 @@ pub enum Fault {
     NoColon,
     #[error("header field's name is malformed")]
     HeaderName,
-    #[error("line ends in a bare CR")]
+    #[error("a CR stands without its LF")]
     BareCr,
     #[error("Missing {0} header field")]
     Missing(Name),

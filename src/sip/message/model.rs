@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rsip::{Method, Uri};
 
-use super::{Headers, Name, Status, Syntax, Text, build, typed};
+use super::{Headers, Name, Status, Syntax, Text, build, parse_uri};
 
 /// A SIP message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Request {
     /// # Errors
     /// Only for a request that we made ourselves: the rule that its URI breaks.
     pub fn uri(&self) -> Result<Uri, Syntax> {
-        typed::parse_uri(&self.uri)
+        parse_uri(&self.uri)
     }
 
     /// Adds a field.
