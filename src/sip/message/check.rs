@@ -1,7 +1,7 @@
 //! What must be right in every message before anybody reads more of it.
 
 use super::error::{Fault, Syntax};
-use super::{Headers, Name, build, lexer};
+use super::{Headers, Name, build, lexer, typed};
 
 /// RFC 3261 §19.1.1: a Request-URI holds no headers.
 pub(super) fn request_uri(text: &str) -> Result<(), Fault> {
@@ -52,13 +52,7 @@ pub(super) fn checked(headers: &Headers, method: Option<&str>) -> Option<Fault> 
             }
             Name::Via if value.is_empty() => Err(Syntax::Via),
             Name::Contact if *value == "*" => Ok(()),
-            // RFC 3261 §25.1: tag-param = "tag" EQUAL token.
-            Name::From | Name::To => {
-                lexer::address(value).and_then(|parts| match lexer::Params(parts.params).value("tag") {
-                    Some("") => Err(Syntax::Parameters),
-                    _ => Ok(()),
-                })
-            }
+            Name::From | Name::To => typed::tag(value).map(drop),
             Name::Contact | Name::Route | Name::RecordRoute => lexer::address(value).map(drop),
             Name::CSeq => match (lexer::cseq(value), method) {
                 // RFC 3261 §8.1.1.5: "The method MUST match that of the request."

@@ -128,6 +128,6 @@ impl ParseError {
     /// The answer itself, made without state.
     pub fn response(&self) -> Option<Response> {
         let (status, reason) = self.answer()?;
-        Some(Response::to_headers(&self.headers, status).with_reason(reason))
+        Some(Response::to_headers(&self.headers, status).with_reason(reason).with_stateless_to_tag())
     }
 }

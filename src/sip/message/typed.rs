@@ -201,8 +201,17 @@ impl Headers {
     }
 
     fn tag(&self, name: &Name) -> Option<&str> {
-        let AddressParts { params, .. } = lexer::address(self.get(name)?).ok()?;
-        Params(params).value("tag").filter(|tag| !tag.is_empty())
+        tag(self.get(name)?).ok().flatten()
+    }
+}
+
+/// The tag of an address.
+pub(super) fn tag(address: &str) -> Result<Option<&str>, Syntax> {
+    let AddressParts { params, .. } = lexer::address(address)?;
+    match Params(params).value("tag") {
+        // RFC 3261 §25.1: tag-param = "tag" EQUAL token.
+        Some("") => Err(Syntax::Parameters),
+        tag => Ok(tag),
     }
 }
 
