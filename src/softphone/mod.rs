@@ -68,6 +68,8 @@ pub struct Party {
     pub state: State,
     /// What her INVITE said, where she was called.
     pub invitation: Option<Invitation>,
+    /// The last description that the other side sent: where her voice goes.
+    pub heard: Option<Bytes>,
     /// What happened to her, for asserts: `180`, `200`, `reinvite sendonly`, `notify 100`.
     pub log: Vec<String>,
     /// How many final answers her INVITE had.
@@ -91,6 +93,7 @@ impl Party {
             ua,
             state: State::Calling,
             invitation: None,
+            heard: None,
             log: Vec::new(),
             finals: 0,
             media,
@@ -224,6 +227,7 @@ impl Party {
         match event {
             LegEvent::Invited { invitation } => {
                 self.log.push("invited".to_owned());
+                self.heard.clone_from(&invitation.offer);
                 self.invitation = Some(*invitation);
             }
             LegEvent::Canceled { .. } => {
@@ -239,6 +243,7 @@ impl Party {
                 self.state = State::Up;
                 self.finals += 1;
                 self.log.push("200".to_owned());
+                self.heard = sdp.clone().or(self.heard.take());
                 if sdp.is_some() && self.ua.owes_ack(fork.leg) {
                     let answer = self.sdp();
                     self.ua.ack(now, fork.leg, answer, out);
@@ -249,7 +254,10 @@ impl Party {
                 self.log.push(status.to_string());
                 self.state = State::Over(status);
             }
-            LegEvent::Acked { .. } => self.log.push("acked".to_owned()),
+            LegEvent::Acked { answer, .. } => {
+                self.log.push("acked".to_owned());
+                self.heard = answer.or(self.heard.take());
+            }
             LegEvent::NeverAcked { leg } | LegEvent::Gone { leg } => {
                 self.log.push("gone".to_owned());
                 self.state = State::Over(481);
@@ -274,6 +282,7 @@ impl Party {
             }
             LegEvent::Replied { request, status, sdp } => {
                 self.log.push(format!("replied {status}"));
+                self.heard = sdp.clone().or(self.heard.take());
                 if self.ua.owes_ack(request.leg) && (200..300).contains(&status) && sdp.is_some() {
                     let answer = self.sdp();
                     self.ua.ack(now, request.leg, answer, out);
@@ -285,6 +294,7 @@ impl Party {
     fn answer_offer(&mut self, now: Now, request: RequestId, offer: Option<&Bytes>, what: &str, out: &mut AgentOut) {
         let way = offer.map_or("offerless".to_owned(), |o| format!("{:?}", crate::sdp::direction(o)).to_lowercase());
         self.log.push(format!("{what} {way}"));
+        self.heard = offer.cloned().or(self.heard.take());
         self.version += 1;
         let sdp = self.sdp();
         self.ua.answer(now, request, 200, Some(sdp), out);
