@@ -194,8 +194,8 @@ impl<'a> Section<'a> {
         match (env, file) {
             (Some(name), None) => self.environment(key, &name),
             (None, Some(path)) => self.file(key, &path),
-            _ => {
-                self.two_places(key, &place);
+            (env, file) => {
+                self.one_place(key, &place, env.is_some() && file.is_some() || table.is_empty());
                 None
             }
         }
@@ -212,18 +212,20 @@ impl<'a> Section<'a> {
                     Section::new(format!("{}: `{key}`", self.what), self.source, table, value.span(), self.report);
                 let (env, file) = (inner.parsed("env", super::value::text), inner.parsed("file", super::value::text));
                 inner.finish();
-                if env.is_some() == file.is_some() {
-                    self.two_places(key, &place);
-                }
+                self.one_place(key, &place, env.is_some() && file.is_some() || table.is_empty());
             }
             other => self.wrong_type(&place, key, SECRET, other),
         }
         Some(place)
     }
 
-    fn two_places(&self, key: &str, place: &Place) {
-        let message = format!("{}: `{key}` comes from one place", self.what);
-        self.report.fault(Fault::new(place, message).help("write either { env = \"NAME\" } or { file = \"PATH\" }"));
+    /// Refuses a secret with two places or none; one whose key is misspelt is told of already.
+    fn one_place(&self, key: &str, place: &Place, wrong: bool) {
+        if wrong {
+            let message = format!("{}: `{key}` comes from one place", self.what);
+            self.report
+                .fault(Fault::new(place, message).help("write either { env = \"NAME\" } or { file = \"PATH\" }"));
+        }
     }
 
     /// A variable that is not set is a warning: `check` runs where the service's environment is not.
