@@ -286,6 +286,16 @@ fn what_follows_an_unanswered_call_is_one_known_thing() {
 }
 
 #[test]
+fn calls_are_forwarded_only_where_calls_may_go() {
+    one_below(
+        "off_hours = { forward = \"+442079460958\" }\n",
+        "30: line `+551140028922`: +442079460958 is in GB, where no calls may go (add \"GB\" to `outgoing_countries` in [limits])",
+    );
+    let allowed = "off_hours = { forward = \"+442079460958\" }\n[limits]\noutgoing_countries = [\"BR\", \"GB\"]\n";
+    assert!(super::warnings(&[(END.0, &format!("{}{allowed}", END.1))]).is_empty());
+}
+
+#[test]
 fn hours_and_holidays_are_held_to_their_form() {
     let hours = "write days and times, as in \"Mon-Fri 08:00-18:00; Sat 09:00-13:00\"";
     for (written, what) in [

@@ -78,6 +78,16 @@ fn a_phone_that_two_employees_share_is_told() {
 }
 
 #[test]
+fn a_number_that_no_plan_knows_is_told_and_taken_as_written() {
+    assert_eq!(
+        warnings(&[("id = \"ana\"\n", "id = \"ana\"\nmobile = \"+551198765\"\n")]),
+        [
+            "16: employee `ana`: +551198765 fits no numbering plan (it is taken as written; see that no digit is missing)"
+        ]
+    );
+}
+
+#[test]
 fn a_secret_from_an_unset_variable_counts_as_not_written() {
     let loaded =
         right(&super::office(&[(END, &format!("{END}[http]\napi_token = {{ env = \"RAMAL_TEST_UNSET\" }}\n"))]));
