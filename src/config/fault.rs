@@ -119,19 +119,21 @@ impl SourceCode for Shown<'_> {
     fn read_span<'a>(
         &'a self,
         span: &SourceSpan,
-        _: usize,
-        _: usize,
+        before: usize,
+        after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let Source { name, text } = &*self.fault.place.source;
         let (head, rest) = text.split_at_checked(span.offset()).ok_or(MietteError::OutOfBounds)?;
-        let start = head.rfind('\n').map_or(0, |newline| newline + 1);
-        let length = rest.get(span.len()..).ok_or(MietteError::OutOfBounds)?.find('\n');
-        let end = length.map_or(text.len(), |length| span.offset() + span.len() + length);
-        let lines = text.get(start..end).ok_or(MietteError::OutOfBounds)?;
+        let tail = rest.get(span.len()..).ok_or(MietteError::OutOfBounds)?;
+        let column = head.len() - head.rfind('\n').map_or(0, |newline| newline + 1);
         let line = head.bytes().filter(|b| *b == b'\n').count();
-        let whole = SourceSpan::from(start..end);
+        // Asked without context, miette wants to know where the span begins; else it wants text to show.
+        let (start, column) = if before + after == 0 { (head.len(), column) } else { (head.len() - column, 0) };
+        let end = head.len() + span.len() + if column == 0 { tail.find('\n').unwrap_or(tail.len()) } else { 0 };
+        let lines = text.get(start..end).ok_or(MietteError::OutOfBounds)?;
+        let shown = SourceSpan::from(start..end);
         let count = lines.lines().count();
-        Ok(Box::new(MietteSpanContents::new_named(name.clone(), lines.as_bytes(), whole, line, 0, count)))
+        Ok(Box::new(MietteSpanContents::new_named(name.clone(), lines.as_bytes(), shown, line, column, count)))
     }
 }
 

@@ -3,14 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{At, Fault, List, Place, Report, Source, nearest};
-use super::secret::Secret;
 use super::value::Wrong;
 
 /// A table that is being read. Each reader names its key, and [`Section::finish`] refuses the keys that nobody named.
@@ -20,8 +18,8 @@ pub(super) struct Section<'a> {
     /// Its header, or its inline table.
     pub(super) place: Place,
     table: &'a DeTable<'a>,
-    source: &'a Arc<Source>,
-    report: &'a Report,
+    pub(super) source: &'a Arc<Source>,
+    pub(super) report: &'a Report,
     asked: RefCell<BTreeSet<&'static str>>,
 }
 
@@ -41,11 +39,11 @@ impl<'a> Section<'a> {
         self.report
     }
 
-    fn at(&self, span: Range<usize>) -> Place {
+    pub(super) fn at(&self, span: Range<usize>) -> Place {
         Place { source: self.source.clone(), span }
     }
 
-    fn find(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+    pub(super) fn find(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().insert(key);
         self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
@@ -63,7 +61,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn wrong_type(&self, place: &Place, key: &str, want: &str, got: &DeValue<'_>) {
+    pub(super) fn wrong_type(&self, place: &Place, key: &str, want: &str, got: &DeValue<'_>) {
         let message = format!("{}: `{key}` wants {want}, not {}", self.what, type_name(got));
         self.report.fault(Fault::new(place, message).label(format!("{want} wanted")));
     }
@@ -176,82 +174,6 @@ impl<'a> Section<'a> {
         Some(all)
     }
 
-    /// A secret: plain, `{ env = "NAME" }` or `{ file = "PATH" }`, the path relative to the file that names it.
-    pub(super) fn secret(&self, key: &'static str) -> Option<At<Secret>> {
-        let value = self.find(key)?;
-        let place = self.at(value.span());
-        if let Some(text) = value.get_ref().as_str() {
-            return Some(At { value: Secret::new(text.to_owned()), place });
-        }
-        let DeValue::Table(table) = value.get_ref() else {
-            self.wrong_type(&place, key, SECRET, value.get_ref());
-            return None;
-        };
-        let inner = Section::new(format!("{}: `{key}`", self.what), self.source, table, value.span(), self.report);
-        let env = inner.parsed("env", super::value::text);
-        let file = inner.parsed("file", super::value::text);
-        inner.finish();
-        match (env, file) {
-            (Some(name), None) => self.environment(key, &name),
-            (None, Some(path)) => self.file(key, &path),
-            _ => {
-                self.two_places(key, &place);
-                None
-            }
-        }
-    }
-
-    /// A secret that this release does not use: its shape is checked, its value not read.
-    pub(super) fn unused_secret(&self, key: &'static str) -> Option<Place> {
-        let value = self.find(key)?;
-        let place = self.at(value.span());
-        match value.get_ref() {
-            DeValue::String(_) => {}
-            DeValue::Table(table) => {
-                let inner =
-                    Section::new(format!("{}: `{key}`", self.what), self.source, table, value.span(), self.report);
-                let (env, file) = (inner.parsed("env", super::value::text), inner.parsed("file", super::value::text));
-                inner.finish();
-                if env.is_some() == file.is_some() {
-                    self.two_places(key, &place);
-                }
-            }
-            other => self.wrong_type(&place, key, SECRET, other),
-        }
-        Some(place)
-    }
-
-    fn two_places(&self, key: &str, place: &Place) {
-        let message = format!("{}: `{key}` comes from one place", self.what);
-        self.report.fault(Fault::new(place, message).help("write either { env = \"NAME\" } or { file = \"PATH\" }"));
-    }
-
-    /// A variable that is not set is a warning: `check` runs where the service's environment is not.
-    fn environment(&self, key: &str, name: &At<String>) -> Option<At<Secret>> {
-        match std::env::var(&name.value) {
-            Ok(text) if !text.is_empty() => Some(At { value: Secret::new(text), place: name.place.clone() }),
-            _ => {
-                let message = format!("{}: `{key}`: the environment variable {} is not set", self.what, name.value);
-                let help = "as long as it is not, the key counts as not written";
-                self.report.warn(Fault::new(&name.place, message).help(help));
-                None
-            }
-        }
-    }
-
-    fn file(&self, key: &str, path: &At<String>) -> Option<At<Secret>> {
-        let folder = Path::new(&self.source.name).parent().unwrap_or(Path::new(""));
-        match std::fs::read_to_string(folder.join(&path.value)) {
-            Ok(text) => Some(At { value: Secret::new(text.trim_end().to_owned()), place: path.place.clone() }),
-            Err(error) => {
-                let message = format!("{}: `{key}`: {} cannot be read: {error}", self.what, path.value);
-                self.report
-                    .fault(Fault::new(&path.place, message).help("the path counts from the folder of this file"));
-                None
-            }
-        }
-    }
-
     /// A table inside this one.
     pub(super) fn table(&self, key: &'static str, what: &str) -> Option<Section<'a>> {
         let found = self.shaped(key, "a table", DeValue::as_table)?;
@@ -316,8 +238,6 @@ impl<'a> Section<'a> {
         }
     }
 }
-
-const SECRET: &str = "a text, { env = \"NAME\" } or { file = \"PATH\" }";
 
 /// One of `words`, else a fault that names them all.
 pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Wrong> {

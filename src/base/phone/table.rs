@@ -263,7 +263,7 @@ fn a_number_knows_its_country() {
 fn whatever_is_read_reads_the_same_again() {
     // A shared-cost number behind a bare 55 could as well be a landline of area 55.
     let shared_cost = |e164: &str| e164.len() == "+5540041234".len();
-    for (raw, e164, _) in IN_BRAZIL.iter().filter(|(_, e164, _)| *e164 != "-" && !shared_cost(e164)) {
+    for (raw, e164, _) in IN_BRAZIL.iter().filter(|(_, e164, _)| e164.starts_with("+55") && !shared_cost(e164)) {
         assert_eq!(on_the_line(e164).0, *e164, "{raw}");
         for variant in variants(number(e164)) {
             let again = read(&variant, &Context::plain("BR")).e164;

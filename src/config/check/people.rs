@@ -128,7 +128,7 @@ pub(super) fn meant(
 ) -> Option<Fallback> {
     match way {
         RawFallback::Word(fallback) => Some(fallback.clone()),
-        RawFallback::Forward(to) => numbers.read(to, who, report).map(Fallback::Forward),
+        RawFallback::Forward(to) => numbers.dialled(to, who, report).map(Fallback::Forward),
         RawFallback::Employee(to) => {
             names.meant(Thing::Employee, to, who, report).map(|id| Fallback::Employee(id.into()))
         }

@@ -119,6 +119,11 @@ pub(super) fn fallback(
     let At { value, place } = section.word_or_table(key)?;
     let inner = match value {
         Ok(text) => return one_word(section, key, text, place, words, tables),
+        Err(_) if tables.is_empty() => {
+            let message = format!("{}: `{key}` is a word here, not a table", section.what);
+            section.report().fault(Fault::new(&place, message).help(examples(words, tables)));
+            return None;
+        }
         Err(inner) => inner,
     };
     let mut named = tables.iter().filter_map(|table| Some((*table, inner.parsed(table, value::text)?)));
@@ -126,7 +131,6 @@ pub(super) fn fallback(
         (Some(("forward", to)), None) => Some(RawFallback::Forward(to)),
         (Some(("employee", to)), None) => Some(RawFallback::Employee(to)),
         (Some((_, to)), None) => Some(RawFallback::Queue(to)),
-        (None, _) if tables.is_empty() => None,
         _ => {
             let message = format!("{} names one thing", inner.what);
             section.report().fault(Fault::new(&place, message).help(examples(words, tables)));
