@@ -74,7 +74,7 @@ fn a_200_to_a_call_that_only_rang_keeps_the_ringings_tag() {
 fn responses_that_make_a_dialog_copy_record_route_and_carry_contact() {
     let mut script = Script::new();
     let invite = script
-        .from_peer(Method::Invite, "", "1 INVITE")
+        .peers(Method::Invite, "", "1 INVITE")
         .with(Name::RecordRoute, "<sip:p1;lr>, <sip:p2;lr>")
         .with_body("application/sdp", offer().unwrap());
     script.say(&invite);
@@ -95,14 +95,14 @@ fn responses_that_make_a_dialog_copy_record_route_and_carry_contact() {
 fn a_bye_of_ours_goes_to_the_callers_contact_by_her_route() {
     let mut script = Script::new();
     let invite = script
-        .from_peer(Method::Invite, "", "1 INVITE")
+        .peers(Method::Invite, "", "1 INVITE")
         .with(Name::RecordRoute, "<sip:10.0.0.50:5070;lr>")
         .with(Name::RecordRoute, "<sip:p2;lr>")
         .with_body("application/sdp", offer().unwrap());
     script.say(&invite);
     script.act(|agent, now, out| agent.accept(now, fork(1), answer(), out));
     let tag = tag_of(&script.response());
-    let ack = script.from_peer(Method::Ack, &tag, "1 ACK");
+    let ack = script.peers(Method::Ack, &tag, "1 ACK");
     script.say(&ack);
     script.act(|agent, now, out| agent.bye(now, LegId::A, out));
     let sent = script.transmits();
@@ -119,7 +119,7 @@ fn a_bye_of_ours_goes_to_the_callers_contact_by_her_route() {
 }
 
 fn cancel_of(script: &mut Script, invite: &crate::sip::message::Request) -> crate::sip::message::Request {
-    let mut cancel = script.from_peer(Method::Cancel, "", "1 CANCEL");
+    let mut cancel = script.peers(Method::Cancel, "", "1 CANCEL");
     cancel.headers.set(Name::Via, invite.headers.get(&Name::Via).unwrap().clone());
     cancel
 }
@@ -152,7 +152,7 @@ fn cancel_after_the_200_has_no_effect_and_one_for_nothing_is_481() {
     let cancel = cancel_of(&mut script, &invite);
     script.say(&cancel);
     assert_eq!(script.response().status.code(), 200);
-    let stray = script.from_peer(Method::Cancel, "", "1 CANCEL");
+    let stray = script.peers(Method::Cancel, "", "1 CANCEL");
     script.say(&stray);
     assert_eq!(script.response().status.code(), 481);
     assert_eq!(script.events(), [""; 0]);
@@ -165,7 +165,7 @@ fn the_ack_to_a_refusal_is_absorbed() {
     let invite = script.invited(offer());
     script.act(|agent, now, out| agent.reject(now, 486, None, out));
     let busy = script.response();
-    let mut ack = script.from_peer(Method::Ack, &tag_of(&busy), "1 ACK");
+    let mut ack = script.peers(Method::Ack, &tag_of(&busy), "1 ACK");
     ack.headers.set(Name::Via, invite.headers.get(&Name::Via).unwrap().clone());
     script.say(&ack);
     script.events();
@@ -179,7 +179,7 @@ fn the_ack_to_a_refusal_is_absorbed() {
 fn the_same_invite_by_another_way_is_a_loop() {
     let mut script = Script::new();
     script.invited(offer());
-    let other_way = script.from_peer(Method::Invite, "", "1 INVITE");
+    let other_way = script.peers(Method::Invite, "", "1 INVITE");
     script.say(&other_way);
     assert_eq!(script.response().status.code(), 482);
 }
@@ -190,7 +190,7 @@ fn a_caller_may_give_up_by_bye_in_an_early_dialog() {
     script.invited(offer());
     let tag = tag_of(&progress(&mut script, 180, None, None));
     script.events();
-    let bye = script.from_peer(Method::Bye, &tag, "2 BYE");
+    let bye = script.peers(Method::Bye, &tag, "2 BYE");
     script.say(&bye);
     assert_eq!(script.response().status.code(), 200);
     assert_eq!(script.events(), ["0 canceled"]);
@@ -199,7 +199,7 @@ fn a_caller_may_give_up_by_bye_in_an_early_dialog() {
 #[test]
 fn an_answer_goes_where_rport_and_received_say() {
     let mut script = Script::new();
-    let invite = script.from_peer(Method::Invite, "", "1 INVITE");
+    let invite = script.peers(Method::Invite, "", "1 INVITE");
     let mut behind_nat = invite;
     behind_nat.headers.set(Name::Via, "SIP/2.0/UDP 192.168.0.7:5071;branch=z9hG4bKnat");
     script.say(&behind_nat);

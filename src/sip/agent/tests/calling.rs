@@ -137,7 +137,7 @@ fn the_cancel_repeats_the_invites_branch_and_says_why() {
         script.answer(&invite, 180, "a", None);
         script.act(|agent, now, out| agent.cancel(now, B, why, out));
         let cancel = script.request();
-        assert_eq!(cancel.headers.get(&Name::Reason).map(|r| r.to_string()).as_deref(), reason);
+        assert_eq!(cancel.headers.get(&Name::Reason).map(ToString::to_string).as_deref(), reason);
         for name in [Name::Via, Name::From, Name::To, Name::CallId] {
             assert_eq!(cancel.headers.get(&name), invite.headers.get(&name), "{name}");
         }

@@ -119,16 +119,16 @@ fn requests_in_a_dialog_that_is_over_find_none() {
     script.invited(offer());
     script.act(|agent, now, out| agent.accept(now, FORK, answer(), out));
     let tag = tag_of(&script.response());
-    let ack = script.from_peer(Method::Ack, &tag, "1 ACK");
+    let ack = script.peers(Method::Ack, &tag, "1 ACK");
     script.say(&ack);
-    let bye = script.from_peer(Method::Bye, &tag, "2 BYE");
+    let bye = script.peers(Method::Bye, &tag, "2 BYE");
     script.say(&bye);
     let id = script.last_request();
     script.act(|agent, now, out| agent.answer(now, id, 200, None, out));
     script.seen();
     script.events();
     for (method, cseq) in [(Method::Info, "3 INFO"), (Method::Invite, "4 INVITE"), (Method::Bye, "5 BYE")] {
-        let late = script.from_peer(method, &tag, cseq);
+        let late = script.peers(method, &tag, cseq);
         script.say(&late);
         assert_eq!(script.response().status.code(), 481, "{method}");
     }
@@ -143,7 +143,7 @@ fn guessed_tags_find_nothing_and_cost_nothing() {
     script.invited(offer());
     script.act(|agent, now, out| agent.accept(now, FORK, answer(), out));
     let tag = tag_of(&script.response());
-    let ack = script.from_peer(Method::Ack, &tag, "1 ACK");
+    let ack = script.peers(Method::Ack, &tag, "1 ACK");
     script.say(&ack);
     script.events();
     let before = script.agent.servers.len();
@@ -151,16 +151,16 @@ fn guessed_tags_find_nothing_and_cost_nothing() {
     let guesses = [format!("{call}-0000000000000000"), tag[..tag.len() - 1].to_owned(), format!("{tag}0"), "x".into()];
     for guess in &guesses {
         for (method, cseq) in [(Method::Bye, "9 BYE"), (Method::Invite, "9 INVITE"), (Method::Refer, "9 REFER")] {
-            let guessed = script.from_peer(method, guess, cseq);
+            let guessed = script.peers(method, guess, cseq);
             script.say(&guessed);
             assert_eq!(script.response().status.code(), 481, "{guess}");
         }
     }
-    let mut from = script.from_peer(Method::Bye, &tag, "9 BYE");
+    let mut from = script.peers(Method::Bye, &tag, "9 BYE");
     from.headers.set(Name::From, "<sip:+5511987654321@10.0.0.9>;tag=other");
     script.say(&from);
     assert_eq!(script.response().status.code(), 481);
-    let mut call_id = script.from_peer(Method::Bye, &tag, "9 BYE");
+    let mut call_id = script.peers(Method::Bye, &tag, "9 BYE");
     call_id.headers.set(Name::CallId, "other");
     script.say(&call_id);
     assert_eq!(script.response().status.code(), 481);

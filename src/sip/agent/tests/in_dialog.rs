@@ -13,14 +13,14 @@ fn up() -> (Script, String) {
     script.invited(offer());
     script.act(|agent, now, out| agent.accept(now, FORK, answer(), out));
     let tag = tag_of(&script.response());
-    let ack = script.from_peer(Method::Ack, &tag, "1 ACK");
+    let ack = script.peers(Method::Ack, &tag, "1 ACK");
     script.say(&ack);
     script.events();
     (script, tag)
 }
 
 fn said(script: &mut Script, tag: &str, method: Method, cseq: &str) -> Response {
-    let request = script.from_peer(method, tag, cseq);
+    let request = script.peers(method, tag, cseq);
     script.say(&request);
     script.response()
 }
@@ -102,11 +102,11 @@ fn a_second_offer_of_ours_does_not_go_before_the_first_is_settled() {
 #[test]
 fn a_second_offer_of_the_peers_comes_too_soon() {
     let (mut script, tag) = up();
-    let first = script.from_peer(Method::Invite, &tag, "2 INVITE");
+    let first = script.peers(Method::Invite, &tag, "2 INVITE");
     script.say(&with_sdp(first, offer()));
     script.seen();
     for (method, cseq) in [(Method::Invite, "3 INVITE"), (Method::Update, "4 UPDATE")] {
-        let second = script.from_peer(method, &tag, cseq);
+        let second = script.peers(method, &tag, cseq);
         script.say(&with_sdp(second, offer()));
         let refusal = script.response();
         assert_eq!(refusal.status.code(), 500);
@@ -135,7 +135,7 @@ fn an_update_with_an_offer_is_asked_about_and_one_without_is_not() {
 #[test]
 fn a_target_refresh_moves_where_our_requests_go() {
     let (mut script, tag) = up();
-    let mut update = script.from_peer(Method::Update, &tag, "2 UPDATE");
+    let mut update = script.peers(Method::Update, &tag, "2 UPDATE");
     update.headers.set(Name::Contact, "<sip:maria@10.0.0.33:5099>");
     script.say(&update);
     script.transmits();

@@ -7,6 +7,7 @@ mod in_dialog;
 mod pair;
 mod refer;
 mod script;
+mod storm;
 
 use bytes::Bytes;
 

@@ -101,8 +101,8 @@ impl Pair {
             let due = [self.caller.next_wakeup(), self.callee.next_wakeup()].into_iter().flatten().min();
             let Some(due) = due.map(|due| due.as_micros().div_ceil(1_000)).filter(|due| *due <= end) else { break };
             self.millis = self.millis.max(due);
-            self.caller(|agent, now, out| agent.wake(now, out));
-            self.callee(|agent, now, out| agent.wake(now, out));
+            self.caller(UserAgent::wake);
+            self.callee(UserAgent::wake);
         }
         self.millis = end;
     }

@@ -12,7 +12,7 @@ fn up() -> (Script, String) {
     script.invited(offer());
     script.act(|agent, now, out| agent.accept(now, FORK, answer(), out));
     let tag = tag_of(&script.response());
-    let ack = script.from_peer(Method::Ack, &tag, "1 ACK");
+    let ack = script.peers(Method::Ack, &tag, "1 ACK");
     script.say(&ack);
     script.events();
     script.transmits();
@@ -20,7 +20,7 @@ fn up() -> (Script, String) {
 }
 
 fn refer(script: &mut Script, tag: &str, cseq: u32, refer_to: &[&str]) -> Request {
-    let request = script.from_peer(Method::Refer, tag, &format!("{cseq} REFER"));
+    let request = script.peers(Method::Refer, tag, &format!("{cseq} REFER"));
     refer_to.iter().fold(request, |request, value| request.with(Name::ReferTo, *value))
 }
 
@@ -81,7 +81,7 @@ fn notifies_still_go_after_the_transferors_bye() {
     script.say(&request);
     let id = script.last_request();
     script.act(|agent, now, out| agent.answer(now, id, 202, None, out));
-    let bye = script.from_peer(Method::Bye, &tag, "3 BYE");
+    let bye = script.peers(Method::Bye, &tag, "3 BYE");
     script.say(&bye);
     let ended = script.last_request();
     script.act(|agent, now, out| agent.answer(now, ended, 200, None, out));

@@ -41,14 +41,14 @@ impl Script {
 
     /// The peer calls: its INVITE has this SDP.
     pub(super) fn invited(&mut self, offer: Option<Bytes>) -> Request {
-        let invite = self.from_peer(Method::Invite, "", "1 INVITE");
+        let invite = self.peers(Method::Invite, "", "1 INVITE");
         let invite = with_sdp(invite, offer);
         self.say(&invite);
         invite
     }
 
     /// A request of the peer's on the A leg: `to_tag` is ours, empty for none.
-    pub(super) fn from_peer(&mut self, method: Method, to_tag: &str, cseq: &str) -> Request {
+    pub(super) fn peers(&mut self, method: Method, to_tag: &str, cseq: &str) -> Request {
         self.branches += 1;
         let to =
             if to_tag.is_empty() { "<sip:100@10.0.0.1>".into() } else { build::tagged("<sip:100@10.0.0.1>", to_tag) };
@@ -106,7 +106,7 @@ impl Script {
             self.agent.next_wakeup().map(|due| due.as_micros().div_ceil(1_000)).filter(|due| *due <= end)
         {
             self.millis = self.millis.max(due);
-            self.act(|agent, now, out| agent.wake(now, out));
+            self.act(UserAgent::wake);
         }
         self.millis = end;
     }
