@@ -188,6 +188,7 @@ impl UserAgent {
                 self.answer_at(now, at, Status::CALL_DOES_NOT_EXIST, out);
             }
             Usage::Up { .. } | Usage::ByeWaits(_) | Usage::Ended { .. } => {
+                self.refuse_owed(now, leg, out);
                 self.end(now, leg, Bye::Theirs, out);
                 let id = self.new_request(leg);
                 self.open(key, leg, hop, request, Wants::Bye(id));
