@@ -3,5 +3,6 @@
 pub mod base;
 pub mod call;
 pub mod crm;
+pub mod node;
 pub mod route;
 pub mod sip;

@@ -1,0 +1,7 @@
+//! The composition of everything: sockets, live calls, timers, the CRM, the store, around the machines that do no I/O.
+
+pub mod events;
+mod handle;
+pub mod trace;
+
+pub use handle::{Handle, NotReady, PresenceError, ReloadError};
