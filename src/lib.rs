@@ -3,6 +3,7 @@
 pub mod base;
 pub mod call;
 pub mod crm;
+pub mod net;
 pub mod node;
 pub mod route;
 pub mod sip;

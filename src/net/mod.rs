@@ -1,0 +1,5 @@
+//! Sockets.
+
+mod icmp;
+pub mod sink;
+pub mod udp;
