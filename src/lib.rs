@@ -2,8 +2,10 @@
 
 pub mod base;
 pub mod call;
+pub mod cli;
 pub mod crm;
 pub mod net;
 pub mod node;
 pub mod route;
+pub mod sdp;
 pub mod sip;

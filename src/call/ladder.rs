@@ -5,6 +5,32 @@ use serde::{Deserialize, Serialize};
 use crate::base::Wall;
 use crate::crm::model::{PassedOver, WriteKind, WriteState};
 
+/// How many lines a ladder may have: a peer that floods a dialog makes a long ladder no longer.
+const LONGEST: usize = 2_000;
+
+/// A ladder as it grows.
+#[derive(Debug, Default)]
+pub struct Ladder(Vec<Entry>);
+
+impl Ladder {
+    /// Adds a line, unless the ladder is full.
+    pub fn push(&mut self, at: Wall, what: What) {
+        if self.0.len() < LONGEST {
+            self.0.push(Entry { at, what });
+        }
+    }
+
+    /// All lines, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// All lines, in order, given away.
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.0
+    }
+}
+
 /// One line of a ladder, as `GET /api/calls/{id}` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {

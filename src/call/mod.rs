@@ -1,12 +1,32 @@
 //! The B2BUA: one [`Call`] joins an A leg (toward the caller) and B legs (toward callees), asks the CRM, rings whom
 //! the plan names, bridges, transfers, and leaves one record. A machine without I/O: it takes `(now, event)` and
 //! pushes actions.
+//!
+//! The way through a call is the way through these files: [`setup`] asks and hunts ([`hunt`]), [`bridge`] carries
+//! what two parties say inside their dialogs, [`transfer`] hands one of them on, [`ending`] makes the record;
+//! [`owing`] keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
 
 pub mod action;
+mod bridge;
+mod cx;
+mod ending;
 pub mod env;
 pub mod event;
+mod facts;
+mod hunt;
 pub mod ladder;
+mod leg;
+mod machine;
+mod owing;
+mod records;
+mod setup;
+#[cfg(test)]
+mod tests;
+mod transfer;
 
 pub use action::{CallAction, Publication};
 pub use env::Env;
 pub use event::CallEvent;
+pub use machine::{Beginning, Call};
+
+use machine::Phase;

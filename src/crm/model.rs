@@ -147,8 +147,21 @@ pub enum Exclusion {
     OwnLine(PhoneNumber),
     /// The caller gave no identity.
     Anonymous,
-    /// Both ends are inside.
+    /// Nobody's client: both ends are inside, an extension that is no employee's calls out, or a short code is called.
     Internal,
+}
+
+impl fmt::Display for Exclusion {
+    /// In the operator's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exception(entry) => write!(f, "{entry} is on the exception list"),
+            Self::Employee(id) => write!(f, "the number is {id}'s"),
+            Self::OwnLine(number) => write!(f, "{number} is a line of ours"),
+            Self::Anonymous => f.write_str("the caller gave no number"),
+            Self::Internal => f.write_str("nobody's client is in this call"),
+        }
+    }
 }
 
 /// Why a lookup has no answer.
@@ -158,6 +171,16 @@ pub enum NoAnswer {
     Deadline,
     /// The CRM, or the way to it, is down.
     Unavailable,
+}
+
+impl fmt::Display for NoAnswer {
+    /// In the operator's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deadline => "the CRM did not answer in time",
+            Self::Unavailable => "the CRM cannot be asked",
+        })
+    }
 }
 
 /// What asking the CRM about a number came to.
@@ -184,6 +207,24 @@ impl Lookup {
             Self::Unknown { .. } => LookupKind::Unknown,
             Self::Excluded(_) => LookupKind::Excluded,
             Self::Undetermined(_) => LookupKind::Undetermined,
+        }
+    }
+
+    /// As a decision: with the choice among several matches, and what it passed over.
+    pub fn decision(&self) -> Decision {
+        let word = self.kind().as_str();
+        match self {
+            Self::Known(known) => Decision {
+                what: format!("{word}: {}", known.entity),
+                why: known.why.clone(),
+                passed_over: known.passed_over.clone(),
+            },
+            Self::Unknown { fresh_lead: None } => Decision::new(word, "the CRM has nothing of this number"),
+            Self::Unknown { fresh_lead: Some(lead) } => {
+                Decision::new(word, format!("{lead} was made by another call that is still up, and is shared"))
+            }
+            Self::Excluded(exclusion) => Decision::new(word, exclusion.to_string()),
+            Self::Undetermined(none) => Decision::new(word, none.to_string()),
         }
     }
 }

@@ -76,6 +76,11 @@ impl Directory {
         self.lines.get(*self.by.line.get(&number)?)
     }
 
+    /// The lines whose calls come and go by this gateway, in file order.
+    pub fn lines_of<'a>(&'a self, gateway: &'a Gateway) -> impl Iterator<Item = &'a Arc<Line>> {
+        self.lines.iter().filter(move |line| line.gateway == *gateway)
+    }
+
     /// The employee with this id.
     pub fn employee(&self, id: &EmployeeId) -> Option<&Arc<Employee>> {
         self.employees.get(*self.by.employee.get(id)?)

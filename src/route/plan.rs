@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Gateway;
+pub use super::planner::{Asked, plan, plan_queue};
 use crate::base::{EmployeeId, PbxName, PhoneNumber, QueueName, Wall};
 use crate::crm::model::Decision;
 
@@ -109,6 +110,16 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Its reason.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Ring(ring) => &ring.why,
+            Self::Queue { why, .. } | Self::Voicemail { why } | Self::Hangup { why } => why,
+        }
+    }
+}
+
 /// Whom a step rings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ring {
@@ -127,6 +138,14 @@ pub struct Ring {
 pub struct Plan {
     /// In order; the last is a `Hangup` or a `Voicemail`.
     pub steps: Vec<Step>,
-    /// What was decided on the way, in order, with what was passed over.
+    /// What led to each step, with what was passed over before it: one for each step, in the same order.
     pub decisions: Vec<Decision>,
+}
+
+impl Plan {
+    /// What a live call does now: the first step that is more than a queue's name, with the decisions that led to it.
+    pub fn first(&self) -> Option<(&Step, &[Decision])> {
+        let at = self.steps.iter().position(|step| !matches!(step, Step::Queue { .. }))?;
+        Some((&self.steps[at], &self.decisions[..=at]))
+    }
 }

@@ -1,5 +1,13 @@
 //! Phone numbers: E.164 as a value, and how what carriers and people write is read.
 
+mod abroad;
+mod brazil;
+mod clean;
+mod forms;
 mod number;
+mod read;
 
+pub use abroad::{country, is_country, warm_up};
+pub use forms::{keys, national, variants};
 pub use number::{NotE164, PhoneNumber};
+pub use read::{Context, Kind, Reading, read};

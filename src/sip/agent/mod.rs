@@ -58,13 +58,7 @@ impl UserAgent {
     }
 
     /// A leg for an INVITE of ours; sends it.
-    pub fn invite(
-        &mut self,
-        now: Now,
-        target: &Target,
-        invite: &OutgoingInvite,
-        out: &mut AgentOut,
-    ) -> LegId {
+    pub fn invite(&mut self, now: Now, target: &Target, invite: &OutgoingInvite, out: &mut AgentOut) -> LegId {
         todo!()
     }
 

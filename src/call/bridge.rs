@@ -1,0 +1,182 @@
+//! Two legs joined: what one party asks for inside its dialog is asked of the other, and the answer carried back.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::cx::Cx;
+use super::ending::Reply;
+use super::transfer::{Join, Leaving, Transfer};
+use super::{Call, Phase};
+use crate::base::{Instant, LegId};
+use crate::crm::model::Decision;
+use crate::crm::policy::Ending;
+use crate::sip::agent::{LegEvent, RequestId};
+
+/// Who talks with whom, and what is under way between them.
+#[derive(Debug)]
+pub(super) struct Bridge {
+    /// The two who are joined.
+    pub pair: [LegId; 2],
+    /// Requests passed on that wait for the other side's answer.
+    relays: SmallVec<[Relay; 2]>,
+    /// A 200 that carried an offer was passed on: the ACK that brings the answer is passed on too.
+    late_acks: SmallVec<[LateAck; 1]>,
+    /// A transfer under way.
+    pub transfer: Option<Box<Transfer>>,
+    /// A new party who has answered and gets her media agreed with the one who stayed.
+    pub join: Option<Join>,
+    /// A transferor whose work is done, and when she is sent away.
+    pub leaving: Option<Leaving>,
+    /// When `limits.longest_call` is over.
+    pub longest: Instant,
+}
+
+/// A request passed on.
+#[derive(Debug, Clone, Copy)]
+struct Relay {
+    /// Theirs, which waits for our answer.
+    from: RequestId,
+    /// Ours, on the other leg.
+    to: RequestId,
+    /// It had no offer: the other side's 200 brings one, and the asker's ACK the answer.
+    offerless: bool,
+}
+
+/// An answer that is still to come by ACK.
+#[derive(Debug, Clone, Copy)]
+struct LateAck {
+    /// The leg whose ACK brings it.
+    from: LegId,
+    /// The leg whose 200 waits for it.
+    to: LegId,
+}
+
+impl Bridge {
+    /// Joins two legs; `offered` is false where the callee's 200 carried the offer, whose answer comes by the
+    /// caller's ACK.
+    pub fn new(left: LegId, right: LegId, offered: bool, longest: Instant) -> Self {
+        let mut late_acks = SmallVec::new();
+        if !offered {
+            late_acks.push(LateAck { from: left, to: right });
+        }
+        Self { pair: [left, right], relays: SmallVec::new(), late_acks, transfer: None, join: None, leaving: None, longest }
+    }
+
+    /// The other one of the pair.
+    pub fn peer(&self, leg: LegId) -> Option<LegId> {
+        match self.pair {
+            [a, b] if a == leg => Some(b),
+            [a, b] if b == leg => Some(a),
+            _ => None,
+        }
+    }
+
+    /// When something of this bridge is due.
+    pub fn next_wakeup(&self) -> Instant {
+        let transfer = self.transfer.as_ref().and_then(|t| t.next_wakeup());
+        let join = self.join.as_ref().and_then(|j| j.retry);
+        let leaving = self.leaving.as_ref().map(|l| l.at);
+        [transfer, join, leaving].into_iter().flatten().fold(self.longest, Instant::min)
+    }
+}
+
+impl Call {
+    /// While two talk.
+    pub(super) fn talking(&mut self, mut bridge: Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
+        let event = match self.transfer_event(&mut bridge, event, cx) {
+            Ok(event) => event,
+            Err(Some(over)) => return over,
+            Err(None) => return Phase::Talking(bridge),
+        };
+        match event {
+            LegEvent::ReInvited { request, offer } => self.relay_offer(&mut bridge, request, offer, true, cx),
+            LegEvent::Updated { request, offer } => self.relay_offer(&mut bridge, request, Some(offer), false, cx),
+            LegEvent::Passing { request, method, body, info_package } => match bridge.peer(request.leg) {
+                Some(peer) if self.ua.is_up(peer) => {
+                    let to = self.ua.pass(cx.now, peer, method, body, info_package, &mut cx.agent);
+                    bridge.relays.push(Relay { from: request, to, offerless: false });
+                }
+                _ => self.ua.answer(cx.now, request, 480, None, &mut cx.agent),
+            },
+            LegEvent::Replied { request, status, sdp } => self.carry_back(&mut bridge, request, status, sdp, cx),
+            LegEvent::Acked { leg, answer } => self.carry_ack(&mut bridge, leg, answer, cx),
+            LegEvent::Referred { request, refer_to, referred_by, subscribed } => {
+                self.referred(&mut bridge, request, &refer_to, referred_by, subscribed, cx);
+            }
+            LegEvent::Bye { request } if bridge.pair.contains(&request.leg) => {
+                let label = self.label(request.leg);
+                self.decide(Decision::new("end", format!("{label} hung up")), cx);
+                self.drop_transfer(&mut bridge, cx);
+                return self.finish(Ending::Talked, Reply::Bye(request), cx);
+            }
+            LegEvent::Gone { leg } | LegEvent::NeverAcked { leg } if bridge.pair.contains(&leg) => {
+                let label = self.label(leg);
+                self.decide(Decision::new("end", format!("{label} doesn't answer inside the dialog any more")), cx);
+                self.drop_transfer(&mut bridge, cx);
+                return self.finish(Ending::Talked, Reply::None, cx);
+            }
+            other => self.stray(other, cx),
+        }
+        Phase::Talking(bridge)
+    }
+
+    fn relay_offer(
+        &mut self,
+        bridge: &mut Bridge,
+        request: RequestId,
+        offer: Option<Bytes>,
+        by_invite: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(peer) = bridge.peer(request.leg) else {
+            return self.ua.answer(cx.now, request, 491, None, &mut cx.agent);
+        };
+        // RFC 3261 §14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog while another INVITE
+        // transaction is in progress in either direction": the asker is told so by 491.
+        if !self.ua.may_offer(peer) {
+            return self.ua.answer(cx.now, request, 491, None, &mut cx.agent);
+        }
+        if let Some(leg) = self.leg_mut(request.leg) {
+            leg.hear(offer.as_ref());
+        }
+        let said = offer.as_ref().map(|o| self.say(peer, o));
+        let to = match said {
+            Some(offer) if !by_invite => self.ua.update(cx.now, peer, offer, &mut cx.agent),
+            said => self.ua.reinvite(cx.now, peer, said, &mut cx.agent),
+        };
+        bridge.relays.push(Relay { from: request, to, offerless: offer.is_none() });
+    }
+
+    fn carry_back(
+        &mut self,
+        bridge: &mut Bridge,
+        request: RequestId,
+        status: u16,
+        sdp: Option<Bytes>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(at) = bridge.relays.iter().position(|r| r.to == request) else { return };
+        let relay = bridge.relays.remove(at);
+        if let Some(leg) = self.leg_mut(request.leg) {
+            leg.hear(sdp.as_ref());
+        }
+        let ok = (200..300).contains(&status);
+        if ok && relay.offerless {
+            bridge.late_acks.push(LateAck { from: relay.from.leg, to: request.leg });
+        }
+        let said = sdp.filter(|_| ok).map(|s| self.say(relay.from.leg, &s));
+        self.ua.answer(cx.now, relay.from, if ok { 200 } else { status }, said, &mut cx.agent);
+    }
+
+    fn carry_ack(&mut self, bridge: &mut Bridge, leg: LegId, answer: Option<Bytes>, cx: &mut Cx<'_>) {
+        let Some(at) = bridge.late_acks.iter().position(|a| a.from == leg) else { return };
+        let late = bridge.late_acks.remove(at);
+        if let Some(l) = self.leg_mut(leg) {
+            l.hear(answer.as_ref());
+        }
+        // An ACK that brings no answer to an offer leaves the other side nothing to go by but what was said before.
+        let answer = answer.or_else(|| self.leg(leg).and_then(|l| l.heard.clone())).unwrap_or_default();
+        let said = self.say(late.to, &answer);
+        self.ua.ack(cx.now, late.to, said, &mut cx.agent);
+    }
+}

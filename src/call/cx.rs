@@ -1,0 +1,15 @@
+//! What one step of a call works with: the time, the house, and where effects go.
+
+use crate::base::Now;
+use crate::sip::agent::AgentOut;
+
+use super::{CallAction, Env};
+
+/// Handed down through one `Call::handle`.
+pub(super) struct Cx<'a> {
+    pub now: Now,
+    pub env: &'a dyn Env,
+    pub out: &'a mut Vec<CallAction>,
+    /// Where the user agent pushes; drained into `out` after each event.
+    pub agent: AgentOut,
+}

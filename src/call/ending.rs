@@ -1,0 +1,98 @@
+//! The end of a call: legs ended, the record made and committed, and only then the last answer.
+
+use super::cx::Cx;
+use super::leg::LegState;
+use super::{Call, CallAction, Phase};
+use crate::base::LegId;
+use crate::crm::model::{Decision, Direction, Outcome};
+use crate::crm::policy::{self, LegEnding};
+use crate::sip::agent::{CancelReason, RequestId};
+
+/// What goes out once the record is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// The A leg's final answer.
+    Reject(u16),
+    /// 200 to this BYE.
+    Bye(RequestId),
+    /// Nothing: nobody waits.
+    None,
+}
+
+/// A call that is over for its parties.
+#[derive(Debug)]
+pub(super) struct Closing {
+    /// `None` once sent.
+    reply: Option<Reply>,
+}
+
+impl Closing {
+    /// The record is committed, and whoever waited has her answer.
+    pub fn is_done(&self) -> bool {
+        self.reply.is_none()
+    }
+}
+
+impl Call {
+    /// Ends the call: everything that is still up gets its BYE or CANCEL now; `reply` waits for the commit.
+    pub(super) fn finish(&mut self, ending: policy::Ending, reply: Reply, cx: &mut Cx<'_>) -> Phase {
+        let now = cx.now;
+        let outcome = policy::outcome(self.facts.direction, ending);
+        for i in 0..self.legs.len() {
+            let id = LegId(u16::try_from(i).expect("a call has fewer legs than 65,536"));
+            if self.ua.is_up(id) {
+                self.ua.bye(now, id, &mut cx.agent);
+            }
+            let leg = &mut self.legs[i];
+            leg.end_talk(now.mono);
+            if leg.is_calling() && leg.called.is_some() {
+                leg.state = LegState::Cancelled;
+                leg.end_ring(now.mono, policy::leg_outcome(LegEnding::Stopped));
+                self.ua.cancel(now, id, CancelReason::CallerGaveUp, &mut cx.agent);
+            }
+            if leg.state == LegState::Up {
+                leg.state = LegState::Over;
+            }
+        }
+        self.free_everybody(cx);
+        self.ended = Some(now);
+        self.outcome = Some(outcome);
+        let record = Box::new(self.record_at(now));
+        let writes = self.owed_at_the_end(&record, cx);
+        self.publish("call.ended", cx);
+        if outcome == Outcome::Missed && self.facts.direction == Direction::Incoming {
+            self.publish("call.missed", cx);
+        }
+        cx.out.push(CallAction::Save { record, writes });
+        Phase::Ending(Closing { reply: Some(reply) })
+    }
+
+    /// The record is committed (or its two seconds are over): what waited goes out.
+    pub(super) fn saved(&mut self, mut ending: Closing, cx: &mut Cx<'_>) -> Phase {
+        match ending.reply.take() {
+            Some(Reply::Reject(status)) => self.ua.reject(cx.now, status, None, &mut cx.agent),
+            Some(Reply::Bye(request)) => self.ua.answer(cx.now, request, 200, None, &mut cx.agent),
+            Some(Reply::None) | None => {}
+        }
+        Phase::Ending(ending)
+    }
+
+    /// An operator, or the longest call allowed, ends it.
+    pub(super) fn cut(&mut self, phase: Phase, why: &str, cx: &mut Cx<'_>) -> Phase {
+        self.decide(Decision::new("hang up", why), cx);
+        match phase {
+            Phase::Ending(_) => phase,
+            Phase::Talking(mut bridge) => {
+                self.drop_transfer(&mut bridge, cx);
+                self.finish(policy::Ending::Talked, Reply::None, cx)
+            }
+            Phase::Hunting(mut hunt) => {
+                self.stop_ringing(&mut hunt, CancelReason::NextInTurn, cx);
+                self.finish(policy::Ending::Unanswered(None), Reply::Reject(480), cx)
+            }
+            Phase::Fresh | Phase::Asking { .. } => {
+                self.finish(policy::Ending::Unanswered(None), Reply::Reject(480), cx)
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What a call is: who calls whom over which line, and what the CRM said. Settled at the start, but for the lookup.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{EmployeeId, PhoneNumber};
+use crate::crm::model::{Direction, EntityRef, Exclusion, Lookup};
+use crate::route::directory::Line;
+use crate::sip::agent::CallerId;
+use crate::route::{Dialled, Entry, Incoming, Internal, Outgoing};
+
+/// What a call is.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub direction: Direction,
+    /// As the record shows the caller.
+    pub from: String,
+    /// As the record shows the number called.
+    pub to: String,
+    /// Our line.
+    pub line: Option<Arc<Line>>,
+    /// The customer's number, where one is to be looked up.
+    pub customer: Option<PhoneNumber>,
+    /// The employee who dialled.
+    pub dialler: Option<EmployeeId>,
+    /// Whom she dialled; `None` for an incoming call.
+    pub dialled: Option<Dialled>,
+    /// What phones that ring are shown: the name is the CRM's, once it is known.
+    pub caller_id: CallerId,
+    /// What the lookup came to; `None` while it runs.
+    pub lookup: Option<Lookup>,
+    /// What a lookup that came too late said: the activity goes there.
+    pub late_client: Option<EntityRef>,
+    /// Max-Forwards of the legs we call.
+    pub max_forwards: u8,
+    /// The A leg's offer.
+    pub offer: Option<Bytes>,
+}
+
+
+impl Facts {
+    /// The client or open lead known when the call began, or found since.
+    pub fn client(&self) -> Option<EntityRef> {
+        match &self.lookup {
+            Some(Lookup::Known(known)) => Some(known.entity),
+            _ => self.late_client,
+        }
+    }
+
+    /// Her name.
+    pub fn client_name(&self) -> Option<&str> {
+        match &self.lookup {
+            Some(Lookup::Known(known)) => known.name.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Facts {
+    /// What routing made of an INVITE, and the caller's SIP address.
+    pub fn read(entry: Entry, max_forwards: u8, offer: Option<Bytes>) -> (Self, String) {
+        let mut facts = Self {
+            direction: Direction::Incoming,
+            from: String::new(),
+            to: String::new(),
+            line: None,
+            customer: None,
+            dialler: None,
+            dialled: None,
+            caller_id: CallerId { display: String::new(), user: None },
+            lookup: None,
+            late_client: None,
+            // RFC 3261 §16.6 step 3: "the value MUST be decremented by one", kept by a B2BUA so that loops end.
+            max_forwards: max_forwards.saturating_sub(1),
+            offer,
+        };
+        let address = match entry {
+            Entry::Incoming(incoming) => facts.incoming(incoming),
+            Entry::Outgoing(outgoing) => facts.outgoing(outgoing),
+            Entry::Internal(internal) => facts.internal(internal),
+        };
+        (facts, address)
+    }
+
+    fn incoming(&mut self, Incoming { line, caller }: Incoming) -> String {
+        self.from = caller.shown();
+        self.to = line.number.to_string();
+        self.customer = caller.number;
+        let user = match caller.number {
+            Some(number) => Some(number.to_string()),
+            None => Some(caller.raw).filter(|raw| !raw.is_empty()),
+        };
+        self.caller_id = CallerId { display: caller.display, user };
+        self.lookup = caller.excluded.map(Lookup::Excluded);
+        self.line = Some(line);
+        caller.address
+    }
+
+    fn outgoing(&mut self, Outgoing { employee, extension, line, to, number, excluded }: Outgoing) -> String {
+        self.direction = Direction::Outgoing;
+        self.from = extension;
+        self.to = number.map_or_else(|| to.label().to_owned(), |n| n.to_string());
+        self.customer = number;
+        self.dialler = employee.map(|e| e.id.clone());
+        self.caller_id = CallerId { display: String::new(), user: None };
+        self.dialled = Some(Dialled::Destination(to));
+        self.lookup = excluded.map(Lookup::Excluded);
+        self.line = Some(line);
+        String::new()
+    }
+
+    fn internal(&mut self, Internal { employee, extension, display, dialled, to, line }: Internal) -> String {
+        self.direction = Direction::Internal;
+        let display = employee.as_ref().map_or(display, |e| e.name.clone());
+        self.dialler = employee.map(|e| e.id.clone());
+        self.caller_id = CallerId { display, user: Some(extension.clone()) };
+        self.from = extension;
+        self.to = dialled;
+        self.dialled = Some(to);
+        self.lookup = Some(Lookup::Excluded(Exclusion::Internal));
+        self.line = line;
+        String::new()
+    }
+}

@@ -1,0 +1,225 @@
+//! One leg of a call: who is at its far end, what was last said about media, and how long it rang and talked.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::{EmployeeId, Hop, Instant};
+use crate::crm::model::{LegRecord, Outcome};
+use crate::route::plan::Destination;
+use crate::sdp;
+use crate::sip::agent::Target;
+
+/// A leg, from its INVITE until the call is over.
+#[derive(Debug)]
+pub(super) struct Leg {
+    /// How the ladder calls its far end: `carrier`, `ana`, `205`.
+    pub label: String,
+    /// The employee at its far end.
+    pub employee: Option<EmployeeId>,
+    /// Whom it called; `None` for the A leg.
+    pub called: Option<Called>,
+    /// Where it is in its life.
+    pub state: LegState,
+    /// When its own first 18x came.
+    pub rang: Option<Instant>,
+    /// When its first 18x was followed by an answer or an end.
+    pub rung_out: Option<Instant>,
+    /// Talk that is over.
+    talked: Duration,
+    /// Since when it talks now.
+    talks_since: Option<Instant>,
+    /// How it came out, once that is known.
+    pub outcome: Option<Outcome>,
+    /// The last description that its far end sent.
+    pub heard: Option<Bytes>,
+    /// What was last sent to its far end.
+    said: Option<Said>,
+    /// Its far end holds.
+    pub holds: bool,
+}
+
+/// Whom a leg of ours called.
+#[derive(Debug, Clone)]
+pub(super) struct Called {
+    /// Whom.
+    pub destination: Destination,
+    /// By which targets, the current one last: for fail-over to the next peer.
+    pub tried: Vec<Target>,
+}
+
+/// Where a leg is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LegState {
+    /// Its INVITE has no final answer.
+    Calling,
+    /// We gave it up; a 200 may still cross our CANCEL.
+    Cancelled,
+    /// Answered.
+    Up,
+    /// Nothing more to come but retransmissions.
+    Over,
+}
+
+/// The origin under which descriptions go to one far end: the same one for the whole dialog (RFC 3264 §8: "the o=
+/// line of the new SDP MUST be identical to that in the previous SDP, except that the version in the origin field
+/// MUST increment by one from the previous SDP").
+#[derive(Debug, Clone)]
+struct Said {
+    username: String,
+    session: String,
+    version: u64,
+    sdp: Bytes,
+}
+
+impl Leg {
+    /// The caller's leg.
+    pub fn caller(label: String, employee: Option<EmployeeId>, offer: Option<Bytes>) -> Self {
+        Self::new(label, employee, None, offer)
+    }
+
+    /// A leg to somebody called.
+    pub fn callee(called: Called) -> Self {
+        let label = called.destination.label().to_owned();
+        let employee = called.destination.employee().cloned();
+        Self::new(label, employee, Some(called), None)
+    }
+
+    fn new(label: String, employee: Option<EmployeeId>, called: Option<Called>, heard: Option<Bytes>) -> Self {
+        Self {
+            label,
+            employee,
+            called,
+            state: LegState::Calling,
+            rang: None,
+            rung_out: None,
+            talked: Duration::ZERO,
+            talks_since: None,
+            outcome: None,
+            heard,
+            said: None,
+            holds: false,
+        }
+    }
+
+    /// Where its INVITE went.
+    pub fn hop(&self) -> Option<Hop> {
+        self.called.as_ref()?.tried.last().map(|t| t.hop)
+    }
+
+    /// Whether it still rings, or waits to.
+    pub fn is_calling(&self) -> bool {
+        self.state == LegState::Calling
+    }
+
+    /// It talks from now on.
+    pub fn begin_talk(&mut self, now: Instant) {
+        self.state = LegState::Up;
+        self.rung_out.get_or_insert(now);
+        self.outcome = Some(Outcome::Answered);
+        self.talks_since.get_or_insert(now);
+    }
+
+    /// It talks no longer.
+    pub fn end_talk(&mut self, now: Instant) {
+        if let Some(since) = self.talks_since.take() {
+            self.talked += now - since;
+        }
+    }
+
+    /// It is over without an answer.
+    pub fn end_ring(&mut self, now: Instant, outcome: Outcome) {
+        self.rung_out.get_or_insert(now);
+        self.outcome.get_or_insert(outcome);
+    }
+
+    /// What her record says, where it called an employee.
+    pub fn record(&self, now: Instant) -> Option<LegRecord> {
+        self.called.as_ref()?;
+        let rung = self.rang.map_or(Duration::ZERO, |from| self.rung_out.unwrap_or(now) - from);
+        Some(LegRecord {
+            employee: self.employee.clone()?,
+            outcome: self.outcome.unwrap_or(Outcome::Missed),
+            ring_seconds: whole_seconds(rung),
+            talk_seconds: whole_seconds(self.talk(now)),
+        })
+    }
+
+    fn talk(&self, now: Instant) -> Duration {
+        self.talked + self.talks_since.map_or(Duration::ZERO, |since| now - since)
+    }
+
+    /// Notes what its far end said of media.
+    pub fn hear(&mut self, sdp: Option<&Bytes>) {
+        if let Some(sdp) = sdp {
+            self.heard = Some(sdp.clone());
+            self.holds = matches!(sdp::direction(sdp), sdp::Direction::SendOnly | sdp::Direction::Inactive);
+        }
+    }
+
+    /// `sdp` as it may be sent to this leg's far end: untouched while its origin continues what was said before,
+    /// under the dialog's own origin where it comes from somebody else.
+    pub fn say(&mut self, sdp: &Bytes) -> Bytes {
+        let Some(origin) = sdp::origin(sdp) else { return sdp.clone() };
+        let same_session = |s: &Said| s.username == origin.username && s.session == origin.session;
+        let out = match &self.said {
+            None => sdp.clone(),
+            Some(said) if said.sdp == *sdp => return sdp.clone(),
+            Some(said) if same_session(said) && origin.version == said.version.saturating_add(1) => sdp.clone(),
+            Some(said) => {
+                let as_before = sdp::with_origin(sdp, &said.username, &said.session, said.version);
+                if as_before == said.sdp {
+                    return as_before;
+                }
+                sdp::with_origin(sdp, &said.username, &said.session, said.version.saturating_add(1))
+            }
+        };
+        let now = sdp::origin(&out).unwrap_or(origin);
+        self.said =
+            Some(Said { username: now.username, session: now.session, version: now.version, sdp: out.clone() });
+        out
+    }
+}
+
+/// Durations in records are rounded down.
+pub(super) fn whole_seconds(d: Duration) -> u32 {
+    u32::try_from(d.as_secs()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sdp(origin: &str, port: u16) -> Bytes {
+        Bytes::from(format!("v=0\r\no={origin}\r\ns=-\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n"))
+    }
+
+    fn leg() -> Leg {
+        Leg::caller("carrier".into(), None, None)
+    }
+
+    #[test]
+    fn descriptions_of_one_far_end_pass_untouched() {
+        let mut leg = leg();
+        for version in 1..4 {
+            let d = sdp(&format!("- 7 {version} IN IP4 10.0.0.1"), 4000 + version);
+            assert_eq!(leg.say(&d), d);
+        }
+    }
+
+    #[test]
+    fn another_far_ends_description_continues_the_dialogs_origin_by_one() {
+        let mut leg = leg();
+        leg.say(&sdp("ana 7 3 IN IP4 10.0.0.1", 4000));
+        let said = leg.say(&sdp("carla 900 1 IN IP4 10.0.0.2", 5000));
+        assert_eq!(said, sdp("ana 7 4 IN IP4 10.0.0.2", 5000));
+        // said again unchanged, the version stays
+        assert_eq!(leg.say(&sdp("carla 900 1 IN IP4 10.0.0.2", 5000)), said);
+        assert_eq!(leg.say(&sdp("carla 900 2 IN IP4 10.0.0.2", 5002)), sdp("ana 7 5 IN IP4 10.0.0.2", 5002));
+    }
+
+    #[test]
+    fn seconds_are_rounded_down() {
+        assert_eq!(whole_seconds(Duration::from_millis(2_999)), 2);
+    }
+}

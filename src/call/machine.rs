@@ -1,0 +1,313 @@
+//! The call itself: its state, and which part of it an event concerns.
+
+use bytes::Bytes;
+
+use super::bridge::Bridge;
+use super::cx::Cx;
+use super::ending::{Closing, Reply};
+use super::facts::Facts;
+use super::hunt::Hunt;
+use super::ladder::{Entry, Ladder};
+use super::leg::{Leg, LegState};
+use super::owing::Owing;
+use super::{CallAction, CallEvent, Env};
+use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now};
+use crate::crm::model::{Lookup, NoAnswer, Outcome};
+use crate::crm::policy::{self, Ending};
+use crate::route::directory::Directory;
+use crate::route::plan::Destination;
+use crate::route::Entry as Inbound;
+use crate::sip::agent::{AgentOut, CallerId, LegEvent, Received, UserAgent};
+use crate::sip::transaction::Timers;
+
+/// One call, from its INVITE to its record.
+#[derive(Debug)]
+pub struct Call {
+    pub(super) id: CallId,
+    pub(super) ids: Ids,
+    pub(super) ua: UserAgent,
+    pub(super) facts: Facts,
+    /// The caller's SIP address `user@host`, for exceptions by address.
+    pub(super) address: String,
+    pub(super) blacklisted: bool,
+    /// Who owns a new lead at first.
+    pub(super) first_owner: Option<EmployeeId>,
+    /// Index is the leg's number.
+    pub(super) legs: Vec<Leg>,
+    pub(super) phase: Phase,
+    pub(super) owing: Owing,
+    pub(super) ladder: Ladder,
+    pub(super) started: Now,
+    /// When the CRM was asked.
+    pub(super) asked_at: Option<Instant>,
+    /// When the lookup's deadline is, while it runs.
+    pub(super) lookup_due: Option<Instant>,
+    /// What a lookup without an answer counts as.
+    pub(super) no_answer: Lookup,
+    /// When the caller first heard it ring.
+    pub(super) rang: Option<Instant>,
+    /// The leg and code of the last 18x without SDP that the caller was shown.
+    pub(super) shown: Option<(LegId, u16)>,
+    pub(super) answered: Option<Now>,
+    pub(super) ended: Option<Now>,
+    pub(super) outcome: Option<Outcome>,
+    /// Who talked last.
+    pub(super) employee: Option<EmployeeId>,
+    /// Who is counted as being in this call, by which leg.
+    pub(super) busy: Vec<(LegId, EmployeeId)>,
+    pub(super) transferred_from: Option<EmployeeId>,
+}
+
+/// Where a call is.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Its INVITE has not been looked at.
+    Fresh,
+    /// The INVITE waits for the CRM.
+    Asking { deadline: Instant },
+    /// Phones ring.
+    Hunting(Hunt),
+    /// Somebody answered.
+    Talking(Bridge),
+    /// Over for its parties.
+    Ending(Closing),
+}
+
+/// What a call begins with, besides its INVITE.
+#[derive(Debug)]
+pub struct Beginning {
+    /// The call's own identifier.
+    pub id: CallId,
+    /// Its source of chance.
+    pub ids: Ids,
+    /// `[sip.timers]`.
+    pub timers: Timers,
+    /// What routing made of the INVITE.
+    pub entry: Inbound,
+    /// Its caller is on the blacklist: the call is a row and a 603.
+    pub blacklisted: bool,
+    /// How the ladder calls the far end of the A leg: the trunk's or PBX's name.
+    pub label: String,
+    /// When the INVITE came.
+    pub now: Now,
+    /// How many hops the INVITE may still go.
+    pub max_forwards: u8,
+    /// The INVITE's SDP, where it carries the offer.
+    pub offer: Option<Bytes>,
+}
+
+impl Call {
+    /// A call whose INVITE is about to be given to [`handle`](Self::handle) as its first event.
+    pub fn new(beginning: Beginning, dir: &Directory) -> Self {
+        let Beginning { id, mut ids, timers, entry, blacklisted, label, now, max_forwards, offer } = beginning;
+        let ua = UserAgent::new(id, ids.fork(), timers);
+        let (facts, address) = Facts::read(entry, max_forwards, offer.clone());
+        let first_owner = facts
+            .line
+            .as_ref()
+            .and_then(|line| policy::owner_at_first(dir, line, facts.direction, facts.dialler.as_ref()));
+        let a = Leg::caller(label, facts.dialler.clone(), offer);
+        Self {
+            id,
+            ids,
+            ua,
+            facts,
+            address,
+            blacklisted,
+            first_owner,
+            legs: vec![a],
+            phase: Phase::Fresh,
+            owing: Owing::default(),
+            ladder: Ladder::default(),
+            started: now,
+            asked_at: None,
+            lookup_due: None,
+            no_answer: Lookup::Undetermined(NoAnswer::Deadline),
+            rang: None,
+            shown: None,
+            answered: None,
+            ended: None,
+            outcome: None,
+            employee: None,
+            busy: Vec::new(),
+            transferred_from: None,
+        }
+    }
+
+    /// Its identifier.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// What has been said and decided so far.
+    pub fn ladder(&self) -> &[Entry] {
+        self.ladder.entries()
+    }
+
+    /// Takes the ladder of a call that is finished.
+    pub fn into_ladder(self) -> Vec<Entry> {
+        self.ladder.into_entries()
+    }
+
+    /// Takes one event; total: whatever a peer did is an event, never an error.
+    pub fn handle(&mut self, now: Now, event: CallEvent, env: &dyn Env, out: &mut Vec<CallAction>) {
+        let mut cx = Cx { now, env, out, agent: AgentOut::default() };
+        match event {
+            CallEvent::Received(received) => self.received(&received, &mut cx),
+            CallEvent::Wake => self.wake(&mut cx),
+            CallEvent::Unreachable(hop) => self.unreachable(hop, &mut cx),
+            CallEvent::CrmWrote(news) => self.crm_wrote(news, &mut cx),
+            CallEvent::CrmSaid(lookup) => self.turn(&mut cx, |call, phase, cx| call.crm_said(phase, lookup, cx)),
+            CallEvent::Saved => self.turn(&mut cx, |call, phase, cx| match phase {
+                Phase::Ending(ending) => call.saved(ending, cx),
+                other => other, // nothing else waits for a commit
+            }),
+            CallEvent::HangUp => self.turn(&mut cx, |call, phase, cx| call.cut(phase, "an operator ends the call", cx)),
+        }
+        self.drain(&mut cx);
+        if matches!(&self.phase, Phase::Ending(e) if e.is_done()) && self.ua.is_idle() {
+            cx.out.push(CallAction::Finish);
+        }
+    }
+
+    /// When [`CallEvent::Wake`] is due.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        let own = match &self.phase {
+            Phase::Fresh | Phase::Ending(_) => None,
+            Phase::Asking { deadline } => Some(*deadline),
+            Phase::Hunting(hunt) => Some(hunt.until),
+            Phase::Talking(bridge) => Some(bridge.next_wakeup()),
+        };
+        [own, self.lookup_due, self.ua.next_wakeup()].into_iter().flatten().min()
+    }
+
+    fn received(&mut self, received: &Received, cx: &mut Cx<'_>) {
+        self.note_received(received, cx);
+        self.ua.receive(cx.now, received, &mut cx.agent);
+    }
+
+    fn wake(&mut self, cx: &mut Cx<'_>) {
+        self.ua.wake(cx.now, &mut cx.agent);
+        self.drain(cx);
+        let now = cx.now.mono;
+        if self.lookup_due.is_some_and(|at| at <= now) && !matches!(self.phase, Phase::Asking { .. }) {
+            self.crm_is_late(cx);
+        }
+        self.turn(cx, |call, phase, cx| match phase {
+            Phase::Asking { deadline } if deadline <= now => call.asking_is_over(cx),
+            Phase::Hunting(hunt) if hunt.until <= now => call.ring_is_over(hunt, cx),
+            Phase::Talking(bridge) if bridge.next_wakeup() <= now => call.bridge_is_due(bridge, cx),
+            other => other, // not due yet
+        });
+    }
+
+    fn unreachable(&mut self, hop: Hop, cx: &mut Cx<'_>) {
+        self.ua.unreachable(cx.now, hop, &mut cx.agent);
+    }
+
+    /// Sends what the agent pushed and looks at what happened on the legs, until nothing more comes of it.
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        loop {
+            for transmit in std::mem::take(&mut cx.agent.sends) {
+                self.note_sent(&transmit, cx);
+                cx.out.push(CallAction::Send(transmit));
+            }
+            let events = std::mem::take(&mut cx.agent.events);
+            if events.is_empty() {
+                return;
+            }
+            for event in events {
+                self.turn(cx, |call, phase, cx| call.leg_event(phase, event, cx));
+            }
+        }
+    }
+
+    /// One step of the phase: state consumed, next state returned.
+    fn turn(&mut self, cx: &mut Cx<'_>, step: impl FnOnce(&mut Self, Phase, &mut Cx<'_>) -> Phase) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Fresh);
+        self.phase = step(self, phase, cx);
+    }
+
+    fn leg_event(&mut self, phase: Phase, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
+        match (phase, event) {
+            (Phase::Fresh, LegEvent::Invited { .. }) => self.invited(cx),
+            (Phase::Asking { .. }, LegEvent::Canceled { .. }) => {
+                self.finish(Ending::CallerGaveUp, Reply::Reject(487), cx)
+            }
+            (Phase::Hunting(hunt), event) => self.hunting(hunt, event, cx),
+            (Phase::Talking(bridge), event) => self.talking(bridge, event, cx),
+            (phase, event) => {
+                self.stray(event, cx);
+                phase
+            }
+        }
+    }
+
+    /// What concerns a leg that has no part in the call (any more).
+    pub(super) fn stray(&mut self, event: LegEvent, cx: &mut Cx<'_>) {
+        match event {
+            // A 200 that crossed our CANCEL, or came second: acknowledged by the agent, ended here.
+            LegEvent::Answered { fork, .. } => {
+                self.ua.bye(cx.now, fork.leg, &mut cx.agent);
+                if let Some(leg) = self.leg_mut(fork.leg) {
+                    leg.state = LegState::Over;
+                }
+            }
+            LegEvent::Failed { leg, status, .. } => self.leg_failed(leg, status, cx),
+            LegEvent::Gone { leg } | LegEvent::NeverAcked { leg } => {
+                self.ua.bye(cx.now, leg, &mut cx.agent);
+                self.end_leg(leg, cx);
+            }
+            LegEvent::Bye { request } => {
+                self.ua.answer(cx.now, request, 200, None, &mut cx.agent);
+                self.end_leg(request.leg, cx);
+            }
+            LegEvent::ReInvited { request, .. } | LegEvent::Updated { request, .. } => {
+                self.ua.answer(cx.now, request, 491, None, &mut cx.agent);
+            }
+            LegEvent::Passing { request, .. } => self.ua.answer(cx.now, request, 480, None, &mut cx.agent),
+            LegEvent::Referred { request, .. } => self.ua.answer(cx.now, request, 603, None, &mut cx.agent),
+            // A caller who gives up while the end is under way has her final answer coming; the rest is old news of
+            // legs that are done.
+            LegEvent::Invited { .. }
+            | LegEvent::Canceled { .. }
+            | LegEvent::Acked { .. }
+            | LegEvent::Progress { .. }
+            | LegEvent::Replied { .. } => {}
+        }
+    }
+
+    pub(super) fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.get(usize::from(id.0))
+    }
+
+    pub(super) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.get_mut(usize::from(id.0))
+    }
+
+    pub(super) fn label(&self, id: LegId) -> String {
+        self.leg(id).map(|l| l.label.clone()).unwrap_or_default()
+    }
+
+    /// `sdp` as it may be sent to this leg.
+    pub(super) fn say(&mut self, leg: LegId, sdp: &Bytes) -> Bytes {
+        match self.leg_mut(leg) {
+            Some(leg) => leg.say(sdp),
+            None => sdp.clone(),
+        }
+    }
+
+    /// Who this leg's far end is, as somebody newly called for it is shown.
+    pub(super) fn identity_of(&self, leg: LegId) -> CallerId {
+        match self.leg(leg).and_then(|l| l.called.as_ref()) {
+            None => self.facts.caller_id.clone(),
+            Some(called) => {
+                let user = match &called.destination {
+                    Destination::Employee { extension, .. } | Destination::Extension { extension, .. } => extension.clone(),
+                    Destination::Outside { number, dial, .. } => number.map_or_else(|| dial.clone(), |n| n.to_string()),
+                };
+                CallerId { display: self.facts.client_name().unwrap_or_default().to_owned(), user: Some(user) }
+            }
+        }
+    }
+}

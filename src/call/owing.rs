@@ -1,0 +1,182 @@
+//! What a call owes the CRM: a lead while phones ring, its owner as the call changes hands, an activity at the end.
+
+use super::cx::Cx;
+use super::ladder::What;
+use super::{Call, CallAction, Publication};
+use crate::base::{EmployeeId, PhoneNumber};
+use crate::crm::model::{
+    CallRecord, Decision, Direction, Effect, EntityRef, Lookup, LookupKind, OwedWrite, Write, WriteNews, WriteState,
+};
+use crate::crm::policy;
+
+/// The writes of one call, counted, and what they came to.
+#[derive(Debug, Default)]
+pub(super) struct Owing {
+    /// The next write's place.
+    seq: u16,
+    /// The lead has been asked for.
+    told: bool,
+    /// Who owns, or would own, what this call creates.
+    owner: Option<EmployeeId>,
+    /// What it has.
+    pub created: Vec<EntityRef>,
+    /// A late answer has settled what the deadline left open.
+    late: Option<LookupKind>,
+}
+
+impl Call {
+    /// Asks for the lead, where the line wants one for this call and it is time.
+    pub(super) fn create_if_wanted(&mut self, cx: &mut Cx<'_>) {
+        let known = self.facts.lookup.as_ref().map(Lookup::kind);
+        if self.owing.told || known != Some(LookupKind::Unknown) {
+            return;
+        }
+        if let Some(lead) = self.lead_wanted() {
+            self.owing.told = true;
+            self.tell(lead, None, cx);
+        }
+    }
+
+    /// The lead that this call creates once its number is known to be unknown.
+    fn lead_wanted(&mut self) -> Option<Write> {
+        let (line, phone) = (self.facts.line.clone()?, self.facts.customer?);
+        let begun = self.facts.direction == Direction::Incoming || self.rang.is_some() || self.answered.is_some();
+        if !begun || !policy::creates(&line, self.facts.direction, LookupKind::Unknown) {
+            return None;
+        }
+        let owner = self.owing.owner.clone().or_else(|| self.first_owner.clone())?;
+        self.owing.owner = Some(owner.clone());
+        Some(Write::LeadCreate { phone, line: line.number, source: line.source.clone(), owner })
+    }
+
+    /// Somebody answered the call itself: on some lines she owns the lead from now on.
+    pub(super) fn owns_on_answer(&mut self, employee: Option<&EmployeeId>, cx: &mut Cx<'_>) {
+        self.create_if_wanted(cx);
+        let (Some(line), Some(employee)) = (&self.facts.line, employee) else { return };
+        if let Some(owner) = policy::owner_after_answer(line, self.facts.direction, employee) {
+            self.owner_moves(owner, "answered-by", cx);
+        }
+    }
+
+    /// The owner of what this call creates is another from now on.
+    pub(super) fn owner_moves(&mut self, to: EmployeeId, why: &str, cx: &mut Cx<'_>) {
+        let from = self.owing.owner.replace(to.clone());
+        if self.owing.told && from.as_ref() != Some(&to) {
+            self.tell(Write::LeadReassign { to, why: why.to_owned() }, None, cx);
+        }
+    }
+
+    /// An answer that came after the deadline: never re-routes, but settles what may be created.
+    pub(super) fn late_answer(&mut self, lookup: Lookup, cx: &mut Cx<'_>) {
+        if self.owing.late.is_some() || self.outcome.is_some() {
+            return; // settled already, or the record has gone and asks again by itself
+        }
+        let why = match &lookup {
+            Lookup::Known(known) => {
+                self.facts.late_client = Some(known.entity);
+                format!("known: {}: nothing is created, the activity goes there", known.entity)
+            }
+            Lookup::Unknown { .. } => "unknown: what the line creates is created now".to_owned(),
+            Lookup::Excluded(_) => "excluded: nothing of this call enters the CRM".to_owned(),
+            Lookup::Undetermined(_) => return, // still no answer
+        };
+        self.decide(Decision::new("late answer of the CRM", why), cx);
+        self.owing.late = Some(lookup.kind());
+        if lookup.kind() == LookupKind::Unknown && !self.owing.told
+            && let Some(lead) = self.lead_wanted()
+        {
+            self.owing.told = true;
+            self.tell(lead, None, cx);
+        }
+    }
+
+    /// What is committed with the record: the activity, and whatever still waits for a lookup's answer.
+    pub(super) fn owed_at_the_end(&mut self, record: &CallRecord, cx: &mut Cx<'_>) -> Vec<OwedWrite> {
+        let kind = self.lookup_kind();
+        let settled = self.owing.late.unwrap_or(kind);
+        if !policy::enters_crm(settled, self.facts.direction) || self.facts.line.is_none() {
+            return Vec::new();
+        }
+        let open = (settled == LookupKind::Undetermined).then_some(self.facts.customer).flatten();
+        let mut writes = Vec::with_capacity(2);
+        if open.is_some() && !self.owing.told
+            && let Some(lead) = self.lead_wanted()
+        {
+            writes.push(self.owed(lead, open, cx));
+        }
+        writes.push(self.owed(Write::ActivityCreate(Box::new(record.clone())), open, cx));
+        writes
+    }
+
+    /// News of a write: into the ladder, the record and the world.
+    pub(super) fn crm_wrote(&mut self, news: WriteNews, cx: &mut Cx<'_>) {
+        let detail = match (&news.effect, &news.error) {
+            (Some(effect), _) => told(effect),
+            (None, Some(error)) => error.clone(),
+            (None, None) => String::new(),
+        };
+        self.ladder.push(cx.now.wall, What::Crm { write: news.kind, state: news.state, detail });
+        if news.state == WriteState::Dead {
+            self.publish("crm.write_failed", cx);
+        }
+        match news.effect {
+            Some(Effect::Lead { lead, made }) => {
+                if !self.owing.created.contains(&lead) {
+                    self.owing.created.push(lead);
+                }
+                if made {
+                    self.publish_record("lead.created", lead, None, self.owing.owner.clone(), cx);
+                }
+            }
+            Some(Effect::Reassigned { moved, to }) => {
+                for (record, from) in moved {
+                    self.publish_record("lead.reassigned", record, Some(from), Some(to.clone()), cx);
+                }
+            }
+            Some(Effect::Void(_) | Effect::Activity { .. }) | None => {}
+        }
+    }
+
+    fn publish_record(
+        &mut self,
+        event: &'static str,
+        record: EntityRef,
+        from: Option<EmployeeId>,
+        to: Option<EmployeeId>,
+        cx: &mut Cx<'_>,
+    ) {
+        cx.out.push(CallAction::Publish(Box::new(Publication {
+            event,
+            call: self.record_at(cx.now),
+            record: Some(record),
+            from_employee: from,
+            to_employee: to,
+            kind: None,
+        })));
+    }
+
+    fn tell(&mut self, write: Write, after_lookup: Option<PhoneNumber>, cx: &mut Cx<'_>) {
+        let owed = self.owed(write, after_lookup, cx);
+        cx.out.push(CallAction::Tell(vec![owed]));
+    }
+
+    fn owed(&mut self, write: Write, after_lookup: Option<PhoneNumber>, cx: &Cx<'_>) -> OwedWrite {
+        let seq = self.owing.seq;
+        self.owing.seq += 1;
+        OwedWrite { call: self.id, seq, since: cx.now.wall, after_lookup, write }
+    }
+}
+
+fn told(effect: &Effect) -> String {
+    match effect {
+        Effect::Lead { lead, made: true } => format!("{lead} created"),
+        Effect::Lead { lead, made: false } => format!("{lead} shared with the call that made it"),
+        Effect::Reassigned { moved, to } => {
+            let records: Vec<_> = moved.iter().map(|(record, from)| format!("{record} from {from}")).collect();
+            format!("{} to {to}", records.join(", "))
+        }
+        Effect::Void(why) => why.clone(),
+        Effect::Activity { id, attached_to: Some(at) } => format!("activity:{id} at {at}"),
+        Effect::Activity { id, attached_to: None } => format!("activity:{id}"),
+    }
+}

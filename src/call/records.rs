@@ -1,0 +1,189 @@
+//! What a call says of itself: its record, its events, who is busy with it, and the lines of its ladder.
+
+use super::cx::Cx;
+use super::ladder::What;
+use super::leg::whole_seconds;
+use super::machine::Phase;
+use super::{Call, CallAction, Publication};
+use crate::base::{EmployeeId, LegId, Now};
+use crate::crm::model::{CallRecord, CallState, Decision, LegRecord, Lookup, LookupKind, Outcome};
+use crate::sip::agent::{Received, Transmit};
+
+/// How the ladder calls us.
+const US: &str = "ramal";
+
+impl Call {
+    /// The call as `GET /api/calls` shows it.
+    pub fn record_at(&self, now: Now) -> CallRecord {
+        let until = self.ended.unwrap_or(now);
+        let rung = self.rang.map(|from| self.answered.map_or(until.mono, |a| a.mono) - from);
+        let talked = self.answered.map(|from| until.mono - from.mono);
+        let state = self.state();
+        CallRecord {
+            id: self.id,
+            state,
+            direction: self.facts.direction,
+            from: self.facts.from.clone(),
+            to: self.facts.to.clone(),
+            line: self.facts.line.as_ref().map(|l| l.number),
+            lookup: match (&self.facts.lookup, self.ended) {
+                (None, None) => None,
+                _ => Some(self.lookup_kind()),
+            },
+            client: self.facts.client(),
+            client_name: self.facts.client_name().map(str::to_owned),
+            employee: self.employee.clone().or_else(|| self.rings_alone()),
+            started: self.started.wall,
+            answered: self.answered.map(|n| n.wall),
+            ended: self.ended.map(|n| n.wall),
+            outcome: self.outcome,
+            ring_seconds: rung.map_or(0, whole_seconds),
+            talk_seconds: talked.map_or(0, whole_seconds),
+            transferred_from: self.transferred_from.clone(),
+            created: self.owing.created.clone(),
+            legs: self.leg_records(until),
+        }
+    }
+
+    /// What the lookup counts as: one that never had an answer is undetermined.
+    pub(super) fn lookup_kind(&self) -> LookupKind {
+        self.facts.lookup.as_ref().map_or(LookupKind::Undetermined, Lookup::kind)
+    }
+
+    fn state(&self) -> CallState {
+        match &self.phase {
+            _ if self.ended.is_some() => CallState::Ended,
+            // between two states, while one is being left: the times say where the call is
+            Phase::Fresh if self.answered.is_some() => CallState::Talking,
+            Phase::Fresh | Phase::Hunting(_) if self.rang.is_some() => CallState::Ringing,
+            Phase::Fresh | Phase::Asking { .. } | Phase::Hunting(_) => CallState::Routing,
+            Phase::Talking(bridge) => {
+                let held = |leg: &LegId| self.leg(*leg).is_some_and(|l| l.holds);
+                if bridge.pair.iter().any(held) { CallState::Held } else { CallState::Talking }
+            }
+            Phase::Ending(_) => CallState::Ended,
+        }
+    }
+
+    /// The one employee who rings now, while the call is up.
+    fn rings_alone(&self) -> Option<EmployeeId> {
+        if self.ended.is_some() {
+            return None;
+        }
+        let mut ringing = self.legs.iter().filter(|l| l.called.is_some() && l.is_calling());
+        match (ringing.next(), ringing.next()) {
+            (Some(leg), None) => leg.employee.clone(),
+            _ => None,
+        }
+    }
+
+    /// One entry for each employee who was rung, in the order in which they first were.
+    fn leg_records(&self, until: Now) -> Vec<LegRecord> {
+        let mut records: Vec<LegRecord> = Vec::with_capacity(self.legs.len().saturating_sub(1));
+        for record in self.legs.iter().filter_map(|l| l.record(until.mono)) {
+            match records.iter_mut().find(|r| r.employee == record.employee) {
+                Some(same) => {
+                    same.ring_seconds += record.ring_seconds;
+                    same.talk_seconds += record.talk_seconds;
+                    if same.outcome != Outcome::Answered {
+                        same.outcome = record.outcome;
+                    }
+                }
+                None => records.push(record),
+            }
+        }
+        records
+    }
+
+    /// Tells the world.
+    pub(super) fn publish(&mut self, event: &'static str, cx: &mut Cx<'_>) {
+        let to_employee = self.employee.clone().or_else(|| self.rings_alone());
+        cx.out.push(CallAction::Publish(Box::new(Publication {
+            event,
+            call: self.record_at(cx.now),
+            record: None,
+            from_employee: None,
+            to_employee,
+            kind: None,
+        })));
+    }
+
+    /// Tells the world that the call was handed on.
+    pub(super) fn publish_transfer(
+        &mut self,
+        from: Option<EmployeeId>,
+        to: Option<EmployeeId>,
+        kind: &'static str,
+        cx: &mut Cx<'_>,
+    ) {
+        cx.out.push(CallAction::Publish(Box::new(Publication {
+            event: "call.transferred",
+            call: self.record_at(cx.now),
+            record: None,
+            from_employee: from,
+            to_employee: to,
+            kind: Some(kind),
+        })));
+    }
+
+    /// This leg's employee talks: the last who did is the call's.
+    pub(super) fn talks(&mut self, leg: LegId, employee: Option<EmployeeId>, cx: &mut Cx<'_>) {
+        // An outgoing call's employee is the one who dialled, until she hands it on.
+        let Some(employee) = employee.or_else(|| self.facts.dialler.clone().filter(|_| self.employee.is_none())) else {
+            return;
+        };
+        self.employee = Some(employee.clone());
+        self.take_busy(leg, employee, false, cx);
+    }
+
+    /// Counts her as being in this call.
+    pub(super) fn take_busy(&mut self, leg: LegId, employee: EmployeeId, placed: bool, cx: &mut Cx<'_>) {
+        if self.busy.iter().any(|(_, e)| *e == employee) {
+            return;
+        }
+        self.busy.push((leg, employee.clone()));
+        cx.out.push(CallAction::Busy { employee, busy: true, placed });
+    }
+
+    /// Counts her out again, where it was by this leg.
+    pub(super) fn free(&mut self, employee: Option<EmployeeId>, leg: LegId, cx: &mut Cx<'_>) {
+        let Some(employee) = employee else { return };
+        let Some(at) = self.busy.iter().position(|(l, e)| *l == leg && *e == employee) else { return };
+        self.busy.remove(at);
+        let placed = leg == LegId::A && self.facts.dialler.as_ref() == Some(&employee);
+        cx.out.push(CallAction::Busy { employee, busy: false, placed });
+    }
+
+    /// The call is over for everybody.
+    pub(super) fn free_everybody(&mut self, cx: &mut Cx<'_>) {
+        for (leg, employee) in std::mem::take(&mut self.busy) {
+            let placed = leg == LegId::A && self.facts.dialler.as_ref() == Some(&employee);
+            cx.out.push(CallAction::Busy { employee, busy: false, placed });
+        }
+    }
+
+    /// Writes a decision into the ladder.
+    pub(super) fn decide(&mut self, decision: Decision, cx: &Cx<'_>) {
+        let Decision { what, why, passed_over } = decision;
+        self.ladder.push(cx.now.wall, What::Decision { what, why, passed_over });
+    }
+
+    pub(super) fn note_received(&mut self, received: &Received, cx: &Cx<'_>) {
+        let call_id = received.message.headers().call_id().to_owned();
+        let leg = (0..self.legs.len())
+            .filter_map(|i| u16::try_from(i).ok().map(LegId))
+            .find(|leg| self.ua.sip_call_id(*leg) == call_id)
+            .unwrap_or(LegId::A);
+        let from = self.label(leg);
+        let start_line = received.message.start_line();
+        self.ladder.push(cx.now.wall, What::Sip { from, to: US.to_owned(), start_line, call_id, again: false });
+    }
+
+    pub(super) fn note_sent(&mut self, transmit: &Transmit, cx: &Cx<'_>) {
+        let end = memchr::memchr(b'\r', &transmit.bytes).unwrap_or(transmit.bytes.len());
+        let start_line = String::from_utf8_lossy(&transmit.bytes[..end]).into_owned();
+        let call_id = self.ua.sip_call_id(transmit.leg).to_owned();
+        let to = self.label(transmit.leg);
+        self.ladder.push(cx.now.wall, What::Sip { from: US.to_owned(), to, start_line, call_id, again: transmit.again });
+    }
+}

@@ -1,0 +1,222 @@
+//! From the INVITE to the answer: ask the CRM, then hunt.
+
+use bytes::Bytes;
+
+use super::bridge::Bridge;
+use super::cx::Cx;
+use super::ending::Reply;
+use super::hunt::{Hunt, Progress, Quarry};
+use super::{Call, CallAction, Phase};
+use crate::base::{Instant, LegId};
+use crate::crm::model::{Decision, Direction, Known, Lookup, NoAnswer};
+use crate::crm::policy::{self, Ending};
+use crate::sip::agent::{CancelReason, ForkId, LegEvent, OutgoingInvite};
+
+impl Call {
+    /// The INVITE is in: look the customer up, and ring at once where the answer changes nothing.
+    pub(super) fn invited(&mut self, cx: &mut Cx<'_>) -> Phase {
+        if self.blacklisted {
+            self.decide(Decision::new("refuse", "the number is on the blacklist"), cx);
+            return self.finish(Ending::Blacklisted, Reply::Reject(603), cx);
+        }
+        if let (Some(phone), Some(line), None) = (self.facts.customer, &self.facts.line, &self.facts.lookup) {
+            let line = line.number;
+            cx.out.push(CallAction::Ask { phone, line, address: self.address.clone() });
+            self.asked_at = Some(cx.now.mono);
+        }
+        if let Some(lookup) = self.facts.lookup.clone() {
+            self.note_lookup(&lookup, cx);
+            return self.begin(cx);
+        }
+        let deadline = cx.now.mono + cx.env.directory().crm.deadline;
+        self.lookup_due = Some(deadline);
+        if self.facts.direction == Direction::Incoming { Phase::Asking { deadline } } else { self.begin(cx) }
+    }
+
+    /// The lookup is settled, one way or the other, or the call doesn't wait for it.
+    fn begin(&mut self, cx: &mut Cx<'_>) -> Phase {
+        if self.facts.direction == Direction::Incoming {
+            self.create_if_wanted(cx);
+        }
+        let quarry = match &self.facts.dialled {
+            Some(dialled) => Quarry::Dialled(dialled.clone()),
+            None => Quarry::Line,
+        };
+        let invite = OutgoingInvite {
+            caller: self.facts.caller_id.clone(),
+            max_forwards: self.facts.max_forwards,
+            offer: self.facts.offer.clone(),
+            referred_by: None,
+            diversion: None,
+        };
+        self.hunt_on(Hunt::new(quarry, invite), cx)
+    }
+
+    /// Rings the next, or ends the call unanswered.
+    fn hunt_on(&mut self, mut hunt: Hunt, cx: &mut Cx<'_>) -> Phase {
+        match self.ring_next(&mut hunt, cx) {
+            Progress::Rings => Phase::Hunting(hunt),
+            Progress::Over(why) => self.unanswered(&hunt, &why, cx),
+        }
+    }
+
+    /// Nobody answered, and nobody is left to be rung.
+    fn unanswered(&mut self, hunt: &Hunt, why: &str, cx: &mut Cx<'_>) -> Phase {
+        let status = policy::final_status(self.facts.direction, false, &hunt.finals);
+        self.decide(Decision::new(format!("answer {status}"), why.to_owned()), cx);
+        self.finish(Ending::Unanswered(hunt.last_final()), Reply::Reject(status), cx)
+    }
+
+    /// What the CRM said of the caller, in whatever phase the answer finds the call.
+    pub(super) fn crm_said(&mut self, phase: Phase, lookup: Lookup, cx: &mut Cx<'_>) -> Phase {
+        match (phase, &self.facts.lookup) {
+            (Phase::Asking { .. }, None) => {
+                self.settle(lookup, cx);
+                self.begin(cx)
+            }
+            (phase, None) => {
+                self.settle(lookup, cx);
+                self.create_if_wanted(cx);
+                phase
+            }
+            (phase, Some(Lookup::Undetermined(_))) => {
+                self.late_answer(lookup, cx);
+                phase
+            }
+            // a second answer to a settled question changes nothing
+            (phase, Some(_)) => phase,
+        }
+    }
+
+    /// The deadline has passed without an answer.
+    pub(super) fn crm_is_late(&mut self, cx: &mut Cx<'_>) {
+        self.settle(Lookup::Undetermined(NoAnswer::Deadline), cx);
+    }
+
+    /// The deadline has passed for an INVITE that waited.
+    pub(super) fn asking_is_over(&mut self, cx: &mut Cx<'_>) -> Phase {
+        self.crm_is_late(cx);
+        self.begin(cx)
+    }
+
+    fn settle(&mut self, lookup: Lookup, cx: &mut Cx<'_>) {
+        self.lookup_due = None;
+        self.note_lookup(&lookup, cx);
+        if let Lookup::Known(Known { name: Some(name), .. }) = &lookup
+            && self.facts.direction == Direction::Incoming
+        {
+            self.facts.caller_id.display = name.clone();
+        }
+        self.facts.lookup = Some(lookup);
+    }
+
+    fn note_lookup(&mut self, lookup: &Lookup, cx: &mut Cx<'_>) {
+        let mut decision = lookup.decision();
+        if let Some(at) = self.asked_at {
+            decision.why = format!("{} ({} ms)", decision.why, (cx.now.mono - at).as_millis());
+        }
+        self.decide(decision, cx);
+    }
+
+    /// While phones ring.
+    pub(super) fn hunting(&mut self, mut hunt: Hunt, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
+        match event {
+            LegEvent::Progress { fork, status, sdp } if hunt.ringing.contains(&fork.leg) => {
+                self.leg_rings(fork, status, sdp, cx);
+                Phase::Hunting(hunt)
+            }
+            // The first 200 wins, also one that crosses the CANCEL of her turn's end: the caller still waits, and her
+            // phone believes that it answered.
+            LegEvent::Answered { fork, sdp } => self.connect(hunt, fork, sdp, cx),
+            LegEvent::Failed { leg, status, by, .. } => {
+                let was_ringing = hunt.ringing.contains(&leg);
+                if self.ring_failed(&mut hunt, leg, status, by, cx) && was_ringing {
+                    return self.hunt_on(hunt, cx);
+                }
+                Phase::Hunting(hunt)
+            }
+            LegEvent::Canceled { .. } => {
+                self.stop_ringing(&mut hunt, CancelReason::CallerGaveUp, cx);
+                self.decide(Decision::new("answer 487", "the caller gave up"), cx);
+                self.finish(Ending::CallerGaveUp, Reply::Reject(487), cx)
+            }
+            other => {
+                self.stray(other, cx);
+                Phase::Hunting(hunt)
+            }
+        }
+    }
+
+    /// Their time is over: the next.
+    pub(super) fn ring_is_over(&mut self, mut hunt: Hunt, cx: &mut Cx<'_>) -> Phase {
+        for leg in hunt.ringing.clone() {
+            hunt.finals.push(None);
+            self.decide_no_answer(leg, cx);
+        }
+        self.stop_ringing(&mut hunt, CancelReason::NextInTurn, cx);
+        self.hunt_on(hunt, cx)
+    }
+
+    pub(super) fn decide_no_answer(&mut self, leg: LegId, cx: &mut Cx<'_>) {
+        let label = self.leg(leg).map(|l| l.label.clone()).unwrap_or_default();
+        self.decide(Decision::new(format!("stop ringing {label}"), "her time is over"), cx);
+    }
+
+    fn leg_rings(&mut self, fork: ForkId, status: u16, sdp: Option<Bytes>, cx: &mut Cx<'_>) {
+        let now = cx.now.mono;
+        let Some(leg) = self.leg_mut(fork.leg) else { return };
+        leg.rang.get_or_insert(now);
+        leg.hear(sdp.as_ref());
+        if status == 199 {
+            return; // RFC 6228: one early dialog is over; says nothing of the call
+        }
+        self.caller_hears_ring(now, cx);
+        if self.facts.direction == Direction::Outgoing {
+            self.create_if_wanted(cx);
+        }
+        match sdp {
+            Some(sdp) => self.ua.progress(cx.now, status, Some(fork), Some(sdp), &mut cx.agent),
+            None if self.shown == Some((fork.leg, status)) || self.shown.map(|s| s.1) != Some(status) => {
+                self.shown = Some((fork.leg, status));
+                self.ua.progress(cx.now, status, None, None, &mut cx.agent);
+            }
+            // the same word from one more phone of the same ring says nothing new to the caller
+            None => {}
+        }
+    }
+
+    fn caller_hears_ring(&mut self, now: Instant, cx: &mut Cx<'_>) {
+        if self.rang.is_some() {
+            return;
+        }
+        self.rang = Some(now);
+        cx.out.push(CallAction::PostDialDelay(now - self.started.mono));
+        self.publish("call.ringing", cx);
+    }
+
+    /// Somebody answered: join her with the caller.
+    fn connect(&mut self, mut hunt: Hunt, fork: ForkId, sdp: Option<Bytes>, cx: &mut Cx<'_>) -> Phase {
+        let winner = fork.leg;
+        hunt.ringing.retain(|l| *l != winner);
+        self.stop_ringing(&mut hunt, CancelReason::AnsweredElsewhere, cx);
+        let Some(leg) = self.leg_mut(winner) else { return Phase::Hunting(hunt) };
+        leg.hear(sdp.as_ref());
+        leg.begin_talk(cx.now.mono);
+        // an answer that came in an early 183 only is what the 200 means
+        let body = leg.heard.clone();
+        let employee = leg.employee.clone();
+        let label = leg.label.clone();
+        let body = body.map(|b| self.say(LegId::A, &b));
+        self.ua.accept(cx.now, fork, body, &mut cx.agent);
+        if let Some(a) = self.leg_mut(LegId::A) {
+            a.begin_talk(cx.now.mono);
+        }
+        self.answered = Some(cx.now);
+        self.owns_on_answer(employee.as_ref(), cx);
+        self.decide(Decision::new(format!("{label} answered"), "the first answer wins"), cx);
+        self.talks(winner, employee, cx);
+        self.publish("call.answered", cx);
+        let longest = cx.now.mono + cx.env.directory().limits.longest_call;
+        Phase::Talking(Bridge::new(LegId::A, winner, hunt.offers(), longest))
+    }
+}

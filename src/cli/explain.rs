@@ -1,0 +1,204 @@
+//! `ramal explain`: where a call would go, rule by rule, and what the CRM would record. Places no call; the steps are
+//! those of [`plan`], which decides live calls too.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::base::Wall;
+use crate::base::phone::Reading;
+use crate::crm::model::{Decision, Direction, EntityKind, Lookup, LookupKind};
+use crate::crm::policy::{self, Creation};
+use crate::route::caller::reading;
+use crate::route::directory::{Directory, Line};
+use crate::route::plan::{Asked, Destination, Live, Plan, Ring, Step, plan};
+use crate::route::{Caller, is_blacklisted};
+
+/// A call that is not placed.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// The line that it would call.
+    pub line: &'a Line,
+    /// `--from`, as typed.
+    pub from: &'a str,
+    /// When it would come.
+    pub at: Wall,
+}
+
+/// Where a call would go, and why.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// How the caller's number is read.
+    pub number: Reading,
+    /// What the lookup comes to.
+    pub lookup: LookupKind,
+    /// What the call does, in order, if nobody answers.
+    pub steps: Vec<Explained>,
+    /// What the CRM makes of it while it rings: `lead`.
+    pub creates: Vec<&'static str>,
+    /// Each choice, with what was passed over.
+    pub decisions: Vec<Decision>,
+}
+
+/// One step, as JSON shows it.
+#[derive(Debug)]
+pub enum Explained {
+    /// One of the plan.
+    Step(Step),
+    /// The blacklist's refusal.
+    Refused(u16, String),
+}
+
+impl Question<'_> {
+    /// The caller: where nothing excludes her, her number is to be looked up before [`explain`](Self::explain).
+    pub fn caller(&self, dir: &Directory) -> Caller {
+        Caller::from_text(dir, self.line, self.from)
+    }
+
+    /// What such a call would do. `lookup` is what the CRM said, or `Undetermined` for `--crm down`; it is not asked
+    /// for where the files exclude the caller already.
+    pub fn explain(&self, dir: &Directory, live: &dyn Live, lookup: Lookup) -> Explanation {
+        let caller = self.caller(dir);
+        let number = reading(dir, self.line, self.from);
+        let lookup = caller.excluded.map_or(lookup, Lookup::Excluded);
+        if caller.number.is_some_and(|number| is_blacklisted(dir, number)) {
+            return refused(number);
+        }
+        let asked = Asked { line: self.line, lookup: &lookup, rung: &[], now: self.at };
+        let Plan { steps, decisions } = plan(dir, &asked, live);
+        let creation = policy::creation(self.line, Direction::Incoming, lookup.kind());
+        let mut all = vec![lookup.decision(), self.recorded(dir, &lookup, creation)];
+        all.extend(decisions);
+        let creates = if creation == Creation::Lead { vec![EntityKind::Lead.as_str()] } else { Vec::new() };
+        let steps = steps.into_iter().map(Explained::Step).collect();
+        Explanation { number, lookup: lookup.kind(), steps, creates, decisions: all }
+    }
+
+    fn recorded(&self, dir: &Directory, lookup: &Lookup, creation: Creation) -> Decision {
+        let owner = policy::owner_at_first(dir, self.line, Direction::Incoming, None);
+        let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string());
+        match (creation, lookup) {
+            (Creation::Lead, Lookup::Unknown { fresh_lead: Some(lead) }) => {
+                Decision::new(format!("share {lead}"), "another call that is up makes it: one lead a number")
+            }
+            (Creation::Lead, _) => Decision::new(
+                format!("create a lead for {owner}"),
+                "unknown, and the line creates leads: while it still rings, missed calls included",
+            ),
+            (Creation::LeadAfterLookup, _) => Decision::new(
+                "create nothing yet",
+                format!("undetermined: a lead for {owner} once a later lookup has said unknown"),
+            ),
+            (Creation::Offered, _) => Decision::new("create nothing", "the line leaves it to the call card"),
+            (Creation::Nothing, Lookup::Excluded(_)) => {
+                Decision::new("record nothing in the CRM", "excluded: the call log only")
+            }
+            (Creation::Nothing, Lookup::Known(known)) => {
+                Decision::new(format!("an activity at {}", known.entity), "known: nothing is created")
+            }
+            (Creation::Nothing, _) => Decision::new("create nothing", "the line does not create for incoming calls"),
+        }
+    }
+}
+
+fn refused(number: Reading) -> Explanation {
+    let why = "the caller is on the blacklist: call log only";
+    Explanation {
+        number,
+        lookup: LookupKind::Excluded,
+        steps: vec![Explained::Refused(603, why.to_owned())],
+        creates: Vec::new(),
+        decisions: vec![Decision::new("refuse with 603", why)],
+    }
+}
+
+impl Serialize for Explained {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        let why = match self {
+            Self::Step(Step::Ring(ring)) => {
+                match forward(ring) {
+                    Some(number) => map.serialize_entry("forward", &number)?,
+                    None => {
+                        let labels: Vec<&str> = ring.who.iter().map(Destination::label).collect();
+                        map.serialize_entry("ring", &labels)?;
+                    }
+                }
+                map.serialize_entry("seconds", &ring.ring.as_secs())?;
+                if let Some(queue) = &ring.queue {
+                    map.serialize_entry("in_queue", queue)?;
+                }
+                &ring.why
+            }
+            Self::Step(Step::Queue { name, why }) => {
+                map.serialize_entry("queue", name)?;
+                why
+            }
+            Self::Step(Step::Voicemail { why }) => {
+                map.serialize_entry("voicemail", &true)?;
+                why
+            }
+            Self::Step(Step::Hangup { why }) => {
+                map.serialize_entry("hangup", &unanswered())?;
+                why
+            }
+            Self::Refused(status, why) => {
+                map.serialize_entry("hangup", status)?;
+                why
+            }
+        };
+        map.serialize_entry("why", why)?;
+        map.end()
+    }
+}
+
+/// The final answer at a plan's end: what a single party may say of her own is not known before she is rung.
+fn unanswered() -> u16 {
+    policy::final_status(Direction::Incoming, false, &[])
+}
+
+/// The number outside that a ring goes to, where it goes to one.
+fn forward(ring: &Ring) -> Option<String> {
+    match ring.who.as_slice() {
+        [Destination::Outside { number: Some(number), .. }] => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.number.e164.map_or_else(|| self.number.raw.clone(), |number| number.to_string());
+        writeln!(f, "from     {number}   ({})", self.number.why)?;
+        writeln!(f, "lookup   {}", self.lookup.as_str())?;
+        let creates = if self.creates.is_empty() { "nothing".to_owned() } else { self.creates.join(", ") };
+        writeln!(f, "creates  {creates}\n")?;
+        for (at, step) in self.steps.iter().enumerate() {
+            writeln!(f, "{:>3}. {step}", at + 1)?;
+        }
+        writeln!(f, "\ndecisions")?;
+        for decision in &self.decisions {
+            writeln!(f, "  {}: {}", decision.what, decision.why)?;
+            for passed in &decision.passed_over {
+                writeln!(f, "      passed over {}: {}", passed.what, passed.why)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(Step::Ring(ring)) => {
+                let labels: Vec<&str> = ring.who.iter().map(Destination::label).collect();
+                let verb = if forward(ring).is_some() { "forward to" } else { "ring" };
+                write!(f, "{verb} {} for {} s: {}", labels.join(", "), ring.ring.as_secs(), ring.why)
+            }
+            Self::Step(Step::Queue { name, why }) => write!(f, "queue {name}: {why}"),
+            Self::Step(Step::Voicemail { why }) => write!(f, "voicemail: {why}"),
+            Self::Step(Step::Hangup { why }) => write!(f, "hang up with {}: {why}", unanswered()),
+            Self::Refused(status, why) => write!(f, "hang up with {status}: {why}"),
+        }
+    }
+}

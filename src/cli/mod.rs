@@ -1,0 +1,3 @@
+//! The commands, as functions that print: none of them decides anything itself.
+
+pub mod explain;

@@ -1,0 +1,5 @@
+//! Session descriptions (RFC 8866) as far as a B2BUA must touch them: line by line, everything unread kept as it came.
+
+mod document;
+
+pub use document::{Direction, Origin, direction, origin, same_media, with_origin, without_hold};

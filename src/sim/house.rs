@@ -1,0 +1,65 @@
+//! The house that simulated calls look at: the files, and everybody's presence.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::base::{EmployeeId, Hop, Transport, Wall};
+use crate::call::Env;
+use crate::route::directory::{Directory, Gateway, Peer};
+use crate::route::plan::{Destination, Live, Presence};
+use crate::sip::agent::Target;
+
+/// Files and people.
+#[derive(Debug)]
+pub(crate) struct House {
+    pub directory: Arc<Directory>,
+    pub presence: HashMap<EmployeeId, Presence>,
+    pub busy: RefCell<HashMap<EmployeeId, i32>>,
+    pub last_rung: RefCell<HashMap<EmployeeId, Wall>>,
+    pub us: SocketAddr,
+}
+
+impl House {
+    fn peers(&self, to: &Destination) -> Option<(String, Vec<Peer>)> {
+        let dir = &self.directory;
+        Some(match to {
+            Destination::Employee { extension, pbx, .. } | Destination::Extension { extension, pbx } => {
+                (extension.clone(), dir.pbx(pbx)?.peers.clone())
+            }
+            Destination::Outside { dial, gateway: Gateway::Trunk(name), .. } => {
+                (dial.clone(), dir.trunk(name)?.peers.clone())
+            }
+            Destination::Outside { dial, gateway: Gateway::Pbx(name), .. } => (dial.clone(), dir.pbx(name)?.peers.clone()),
+        })
+    }
+}
+
+impl Live for House {
+    fn presence(&self, employee: &EmployeeId) -> Presence {
+        self.presence.get(employee).copied().unwrap_or_default()
+    }
+
+    fn busy(&self, employee: &EmployeeId) -> bool {
+        self.busy.borrow().get(employee).is_some_and(|n| *n > 0)
+    }
+
+    fn last_rung(&self, employee: &EmployeeId) -> Option<Wall> {
+        self.last_rung.borrow().get(employee).copied()
+    }
+}
+
+impl Env for House {
+    fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
+        let (user, peers) = self.peers(destination)?;
+        let fresh = |p: &&Peer| p.address.is_some() && !tried.iter().any(|t| Some(t.hop.remote) == p.address);
+        let remote = peers.iter().find(fresh)?.address?;
+        let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us };
+        Some(Target { uri: format!("sip:{user}@{remote}"), hop })
+    }
+}

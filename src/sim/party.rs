@@ -1,0 +1,280 @@
+//! Somebody at the other end: a customer at the carrier, a phone at the PBX. Each call of hers is one user agent of
+//! our own kind, so that peers keep RFC 3261's schedule too.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::{CallId, Hop, Ids, LegId, Now, Transport};
+use crate::sip::agent::{
+    AgentOut, CallerId, ForkId, Invitation, LegEvent, OutgoingInvite, Received, RequestId, Target, Transmit, UserAgent,
+};
+use crate::sip::transaction::Timers;
+
+/// What somebody does by herself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Act {
+    Ring,
+    RingWithMedia,
+    Answer,
+    Reject(u16),
+    HangUp,
+    Cancel,
+    Refer(String),
+    Hold,
+    Resume,
+    OfferlessReinvite,
+    Update,
+    Info,
+}
+
+/// Where her call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Calling,
+    Ringing,
+    Up,
+    Over(u16),
+}
+
+/// One call of one peer.
+#[derive(Debug)]
+pub(crate) struct Party {
+    pub name: String,
+    pub at: SocketAddr,
+    pub us: SocketAddr,
+    pub ua: UserAgent,
+    pub state: State,
+    /// What her INVITE said, where she was called.
+    pub invitation: Option<Invitation>,
+    /// What she does by herself, and how long after her call began; taken by the sim when the call begins.
+    pub script: Vec<(Duration, Act)>,
+    /// What happened to her, for asserts: `180`, `200`, `reinvite sendonly`, `notify 100`.
+    pub log: Vec<String>,
+    /// How many final answers her INVITE had.
+    pub finals: u32,
+    media: u16,
+    version: u64,
+    leg: LegId,
+    /// She answers an offer with her own media as they are.
+    direction: &'static str,
+}
+
+impl Party {
+    pub(crate) fn new(name: &str, at: SocketAddr, us: SocketAddr, ids: &mut Ids, media: u16) -> (CallId, Self) {
+        let call = ids.call();
+        let ua = UserAgent::new(call, ids.fork(), Timers::default());
+        let party = Self {
+            name: name.to_owned(),
+            at,
+            us,
+            ua,
+            state: State::Calling,
+            invitation: None,
+            script: Vec::new(),
+            log: Vec::new(),
+            finals: 0,
+            media,
+            version: 1,
+            leg: LegId::A,
+            direction: "sendrecv",
+        };
+        (call, party)
+    }
+
+    fn hop(&self) -> Hop {
+        Hop { transport: Transport::Udp, local: self.at, remote: self.us, advertised: self.at }
+    }
+
+    /// What she says of her media.
+    pub(crate) fn sdp(&self) -> Bytes {
+        let (name, ip, port) = (&self.name, self.at.ip(), self.media);
+        Bytes::from(format!(
+            "v=0\r\no={name} {port} {} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n\
+             a=rtpmap:101 telephone-event/8000\r\na={}\r\n",
+            self.version, self.direction
+        ))
+    }
+
+    /// Calls `user`; `offer` false: leaves the offer to the other side.
+    pub(crate) fn call(&mut self, now: Now, user: &str, from: Option<&str>, offer: bool) -> Vec<Transmit> {
+        let mut out = AgentOut::default();
+        let target = Target { uri: format!("sip:{user}@{}", self.us), hop: self.hop() };
+        let invite = OutgoingInvite {
+            caller: CallerId { display: String::new(), user: from.map(str::to_owned) },
+            max_forwards: 70,
+            offer: offer.then(|| self.sdp()),
+            referred_by: None,
+            diversion: None,
+        };
+        self.leg = self.ua.invite(now, &target, &invite, &mut out);
+        out.sends
+    }
+
+    pub(crate) fn receive(&mut self, now: Now, received: &Received) -> Vec<Transmit> {
+        let mut out = AgentOut::default();
+        self.ua.receive(now, received, &mut out);
+        self.settle(now, out)
+    }
+
+    pub(crate) fn wake(&mut self, now: Now) -> Vec<Transmit> {
+        let mut out = AgentOut::default();
+        self.ua.wake(now, &mut out);
+        self.settle(now, out)
+    }
+
+    /// Does something, where her call is in a state in which she can.
+    pub(crate) fn act(&mut self, now: Now, act: &Act) -> Vec<Transmit> {
+        let mut out = AgentOut::default();
+        let fork = ForkId { leg: LegId::A, n: 0 };
+        let ringing = matches!(self.state, State::Calling | State::Ringing) && self.invitation.is_some();
+        let up = self.state == State::Up && self.ua.is_up(self.leg);
+        match act {
+            Act::Ring if ringing => {
+                self.state = State::Ringing;
+                self.ua.progress(now, 180, None, None, &mut out);
+            }
+            Act::RingWithMedia if ringing => {
+                self.state = State::Ringing;
+                let sdp = self.sdp();
+                self.ua.progress(now, 183, Some(fork), Some(sdp), &mut out);
+            }
+            Act::Answer if ringing => {
+                self.state = State::Up;
+                let sdp = self.sdp();
+                self.ua.accept(now, fork, Some(sdp), &mut out);
+            }
+            Act::Reject(status) if ringing => {
+                self.state = State::Over(*status);
+                self.ua.reject(now, *status, None, &mut out);
+            }
+            Act::Cancel if matches!(self.state, State::Calling | State::Ringing) => {
+                self.ua.cancel(now, self.leg, crate::sip::agent::CancelReason::CallerGaveUp, &mut out);
+            }
+            Act::HangUp if up => {
+                self.state = State::Over(0);
+                self.ua.bye(now, self.leg, &mut out);
+            }
+            Act::Refer(to) if up => self.ua.refer(now, self.leg, to, &mut out),
+            Act::Hold if up && self.ua.may_offer(self.leg) => self.offer(now, "sendonly", &mut out),
+            Act::Resume if up && self.ua.may_offer(self.leg) => self.offer(now, "sendrecv", &mut out),
+            Act::OfferlessReinvite if up && self.ua.may_offer(self.leg) => {
+                self.ua.reinvite(now, self.leg, None, &mut out);
+            }
+            Act::Update if up && self.ua.may_offer(self.leg) => {
+                self.version += 1;
+                let sdp = self.sdp();
+                self.ua.update(now, self.leg, sdp, &mut out);
+            }
+            Act::Info if up => {
+                let body = crate::sip::agent::Body {
+                    content_type: "application/dtmf-relay".to_owned(),
+                    bytes: Bytes::from_static(b"Signal=5\r\nDuration=160\r\n"),
+                };
+                self.ua.pass(now, self.leg, "INFO", Some(body), None, &mut out);
+            }
+            // a script's act that finds the call in another state is not done
+            _ => {}
+        }
+        self.settle(now, out)
+    }
+
+    fn offer(&mut self, now: Now, direction: &'static str, out: &mut AgentOut) {
+        self.version += 1;
+        self.direction = direction;
+        let sdp = self.sdp();
+        self.ua.reinvite(now, self.leg, Some(sdp), out);
+    }
+
+    fn settle(&mut self, now: Now, mut out: AgentOut) -> Vec<Transmit> {
+        let mut sends = std::mem::take(&mut out.sends);
+        while !out.events.is_empty() {
+            for event in std::mem::take(&mut out.events) {
+                self.hear(now, event, &mut out);
+            }
+            sends.append(&mut out.sends);
+        }
+        sends
+    }
+
+    fn hear(&mut self, now: Now, event: LegEvent, out: &mut AgentOut) {
+        match event {
+            LegEvent::Invited { invitation } => {
+                self.log.push("invited".to_owned());
+                self.invitation = Some(*invitation);
+            }
+            LegEvent::Canceled { .. } => {
+                self.log.push("canceled".to_owned());
+                self.state = State::Over(487);
+                self.ua.reject(now, 487, None, out);
+            }
+            LegEvent::Progress { status, sdp, .. } => {
+                self.state = State::Ringing;
+                self.log.push(format!("{status}{}", if sdp.is_some() { " sdp" } else { "" }));
+            }
+            LegEvent::Answered { fork, sdp } => {
+                self.state = State::Up;
+                self.finals += 1;
+                self.log.push("200".to_owned());
+                if sdp.is_some() && !self.offered() {
+                    let answer = self.sdp();
+                    self.ua.ack(now, fork.leg, answer, out);
+                }
+            }
+            LegEvent::Failed { status, .. } => {
+                self.finals += 1;
+                self.log.push(status.to_string());
+                self.state = State::Over(status);
+            }
+            LegEvent::Acked { .. } => self.log.push("acked".to_owned()),
+            LegEvent::NeverAcked { leg } | LegEvent::Gone { leg } => {
+                self.log.push("gone".to_owned());
+                self.state = State::Over(481);
+                self.ua.bye(now, leg, out);
+            }
+            LegEvent::ReInvited { request, offer } => self.answer_offer(now, request, offer.as_ref(), "reinvite", out),
+            LegEvent::Updated { request, offer } => self.answer_offer(now, request, Some(&offer), "update", out),
+            LegEvent::Passing { request, method, .. } => {
+                self.log.push(method.to_owned());
+                self.ua.answer(now, request, 200, None, out);
+            }
+            LegEvent::Referred { request, .. } => self.ua.answer(now, request, 603, None, out),
+            LegEvent::Bye { request } => {
+                self.log.push("bye".to_owned());
+                self.state = State::Over(0);
+                self.ua.answer(now, request, 200, None, out);
+            }
+            LegEvent::Replied { request, status, sdp } => {
+                self.log.push(format!("replied {status}"));
+                if self.owes_ack(request) && (200..300).contains(&status) && sdp.is_some() {
+                    let answer = self.sdp();
+                    self.ua.ack(now, request.leg, answer, out);
+                }
+            }
+        }
+    }
+
+    fn answer_offer(
+        &mut self,
+        now: Now,
+        request: RequestId,
+        offer: Option<&Bytes>,
+        what: &str,
+        out: &mut AgentOut,
+    ) {
+        let way = offer.map_or("offerless".to_owned(), |o| format!("{:?}", crate::sdp::direction(o)).to_lowercase());
+        self.log.push(format!("{what} {way}"));
+        self.version += 1;
+        let sdp = self.sdp();
+        self.ua.answer(now, request, 200, Some(sdp), out);
+    }
+
+    fn offered(&self) -> bool {
+        self.ua.offered(self.leg)
+    }
+
+    fn owes_ack(&self, request: RequestId) -> bool {
+        self.ua.owes_ack(request.leg)
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether an offer may go or come now: RFC 3264 §4, RFC 3261 §14, RFC 3311 §5, RFC 6337.
+
+/// What of INVITE, UPDATE and their offers is under way in one dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UnderWay {
+    /// An INVITE of ours has no final response yet.
+    pub our_invite: bool,
+    /// An offer of ours, in whatever message, has no answer yet.
+    pub our_offer: bool,
+    /// An INVITE of the peer's has no final response yet.
+    pub their_invite: bool,
+    /// An offer of the peer's has no answer yet.
+    pub their_offer: bool,
+    /// A 200 of ours to INVITE has no ACK yet.
+    pub our_200: bool,
+}
+
+/// Why an offer or an INVITE of the peer's cannot be taken now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutOfTurn {
+    /// 491: it crossed one of ours.
+    Glare,
+    /// 500 with Retry-After: one of its own is not settled yet.
+    TooSoon,
+}
+
+impl UnderWay {
+    /// Whether we may send an INVITE or an offer now.
+    ///
+    /// RFC 3261 §14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog while another INVITE
+    /// transaction is in progress in either direction"; RFC 3264 §4: "At no time … can either agent generate a new
+    /// offer if it has received an offer which it has not yet answered or rejected."
+    pub fn may_offer(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Whether a re-INVITE of the peer's may be taken now.
+    ///
+    /// # Errors
+    /// RFC 3261 §14.2: "A UAS that receives a second INVITE before it sends the final response to a first INVITE …
+    /// MUST return a 500 …"; "while an INVITE it had sent on that dialog is in progress MUST return a 491".
+    pub fn admit_invite(self) -> Result<(), OutOfTurn> {
+        if self.our_invite || self.our_offer {
+            Err(OutOfTurn::Glare)
+        } else if self.their_invite || self.their_offer {
+            Err(OutOfTurn::TooSoon)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether an UPDATE of the peer's with an offer may be taken now.
+    ///
+    /// # Errors
+    /// RFC 3311 §5.2: an unanswered offer of ours: "the UAS MUST reject the UPDATE with a 491"; one of the peer's:
+    /// "MUST reject the UPDATE with a 500 … Retry-After".
+    pub fn admit_offer(self) -> Result<(), OutOfTurn> {
+        if self.our_offer || self.our_invite {
+            Err(OutOfTurn::Glare)
+        } else if self.their_offer || self.their_invite {
+            Err(OutOfTurn::TooSoon)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_under_way_lets_every_offer_pass() {
+        let idle = UnderWay::default();
+        assert!(idle.may_offer());
+        assert_eq!(idle.admit_invite(), Ok(()));
+        assert_eq!(idle.admit_offer(), Ok(()));
+    }
+
+    #[test]
+    fn ours_under_way_is_glare_and_theirs_is_too_soon() {
+        let idle = UnderWay::default();
+        for ours in [UnderWay { our_invite: true, ..idle }, UnderWay { our_offer: true, ..idle }] {
+            assert!(!ours.may_offer());
+            assert_eq!(ours.admit_invite(), Err(OutOfTurn::Glare));
+            assert_eq!(ours.admit_offer(), Err(OutOfTurn::Glare));
+        }
+        for theirs in [UnderWay { their_invite: true, ..idle }, UnderWay { their_offer: true, ..idle }] {
+            assert!(!theirs.may_offer());
+            assert_eq!(theirs.admit_invite(), Err(OutOfTurn::TooSoon));
+            assert_eq!(theirs.admit_offer(), Err(OutOfTurn::TooSoon));
+        }
+    }
+
+    #[test]
+    fn a_200_without_its_ack_holds_back_our_offers_but_not_the_peers() {
+        let unacked = UnderWay { our_200: true, ..UnderWay::default() };
+        assert!(!unacked.may_offer());
+        assert_eq!(unacked.admit_invite(), Ok(()), "the ACK may have been lost");
+    }
+}
