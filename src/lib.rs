@@ -3,6 +3,7 @@
 pub mod base;
 pub mod call;
 pub mod cli;
+pub mod config;
 pub mod crm;
 pub mod net;
 pub mod node;
