@@ -10,3 +10,4 @@ pub mod node;
 pub mod route;
 pub mod sdp;
 pub mod sip;
+pub mod store;
