@@ -9,5 +9,8 @@ pub mod net;
 pub mod node;
 pub mod route;
 pub mod sdp;
+#[cfg(test)]
+mod sim;
 pub mod sip;
+pub mod softphone;
 pub mod store;

@@ -83,3 +83,74 @@ pub enum What {
         what: String,
     },
 }
+
+/// What a piece of a printed ladder is, for whoever gives it a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    /// Seconds since the ladder's first line.
+    Time,
+    /// A request.
+    Request,
+    /// An answer below 300.
+    Answer,
+    /// An answer from 300 on.
+    Refusal,
+    /// A decision.
+    Decision,
+    /// A write to the CRM.
+    Crm,
+    /// A reason, or what was passed over.
+    Why,
+}
+
+/// A ladder for people, one line an entry; `paint` may colour each piece.
+pub fn print(entries: &[Entry], paint: &dyn Fn(Ink, &str) -> String) -> String {
+    let Some(first) = entries.first() else { return String::new() };
+    let mut out = String::new();
+    for entry in entries {
+        let ms = entry.at.unix_millis() - first.at.unix_millis();
+        let time = format!("{:>4}.{:03}", ms / 1_000, ms.rem_euclid(1_000));
+        out.push_str(&paint(Ink::Time, &time));
+        out.push_str("  ");
+        print_entry(&entry.what, paint, &mut out);
+    }
+    out
+}
+
+/// A ladder without colours.
+pub fn plain(entries: &[Entry]) -> String {
+    print(entries, &|_, text| text.to_owned())
+}
+
+fn print_entry(what: &What, paint: &dyn Fn(Ink, &str) -> String, out: &mut String) {
+    match what {
+        What::Sip { from, to, start_line, again, .. } => {
+            let ink = match start_line.strip_prefix("SIP/2.0 ").and_then(|rest| rest.bytes().next()) {
+                None => Ink::Request,
+                Some(b'1' | b'2') => Ink::Answer,
+                Some(_) => Ink::Refusal,
+            };
+            let line = start_line.strip_prefix("SIP/2.0 ").unwrap_or(start_line);
+            let line = line.strip_suffix(" SIP/2.0").unwrap_or(line);
+            out.push_str(&format!("{from:>10} → {to:<10} {}", paint(ink, line)));
+            out.push_str(if *again { "  (again)\n" } else { "\n" });
+        }
+        What::Decision { what, why, passed_over } => {
+            out.push_str(&format!("{:>12} {}  {}\n", "◆", paint(Ink::Decision, what), paint(Ink::Why, why)));
+            for passed in passed_over {
+                let text = format!("not {}: {}", passed.what, passed.why);
+                out.push_str(&format!("{:>24} {}\n", "", paint(Ink::Why, &text)));
+            }
+        }
+        What::Crm { write, state, detail } => {
+            let state = match state {
+                WriteState::Owed => "owed",
+                WriteState::Written => "written",
+                WriteState::Dead => "DEAD",
+            };
+            let text = format!("{} {state}", write.as_str());
+            out.push_str(&format!("{:>12} {}  {}\n", "■", paint(Ink::Crm, &text), paint(Ink::Why, detail)));
+        }
+        What::Media { what } => out.push_str(&format!("{:>12} {what}\n", "♪")),
+    }
+}

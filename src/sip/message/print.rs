@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::typed::method_text;
+use super::convert::method_text;
 use super::{Headers, Message, Request, Response};
 
 impl Message {
@@ -19,6 +19,16 @@ impl Message {
         match self {
             Self::Request(request) => request.to_bytes(),
             Self::Response(response) => response.to_bytes(),
+        }
+    }
+}
+
+impl Message {
+    /// Its first line, for people to read.
+    pub fn start_line(&self) -> String {
+        match self {
+            Self::Request(request) => format!("{} {} SIP/2.0", method_text(request.method), request.uri),
+            Self::Response(response) => format!("SIP/2.0 {} {}", response.status.code(), response.reason),
         }
     }
 }

@@ -1,0 +1,113 @@
+//! Lost, doubled and overtaken messages.
+
+use super::*;
+use crate::route::directory::Distribution;
+use crate::sim::Weather;
+
+#[test]
+fn a_lost_200_is_sent_again_until_it_is_acknowledged() {
+    let mut sim = bruno_answers();
+    sim.lose("SIP/2.0 200", 3);
+    sim.customer(Some(STRANGER), &[(15_000, Act::HangUp)]);
+    sim.assert_idle();
+    assert_answered_by(&sim, "bruno");
+    assert_eq!(sim.party("maria").finals, 1);
+}
+
+#[test]
+fn a_lost_ack_is_sent_again_for_every_repeated_200() {
+    let mut sim = bruno_answers();
+    sim.lose("ACK", 4);
+    sim.customer(Some(STRANGER), &[(20_000, Act::HangUp)]);
+    sim.assert_idle();
+    assert_answered_by(&sim, "bruno");
+}
+
+#[test]
+fn a_caller_who_never_acknowledges_ends_the_call() {
+    let mut sim = bruno_answers();
+    sim.lose("ACK", 100);
+    sim.customer(Some(STRANGER), &[]);
+    sim.run_until(up("maria")).run_for(secs(40));
+    assert!(sim.calls.values().all(|c| c.record_at(sim.now).ended.is_some()));
+}
+
+#[test]
+fn a_retransmitted_invite_starts_no_second_call() {
+    let mut sim = sim(house());
+    sim.lose("SIP/2.0 100", 3);
+    sim.customer(Some(STRANGER), &[(6_000, Act::Cancel)]);
+    sim.run_for(secs(2));
+    assert_eq!(sim.calls.len(), 1);
+    sim.assert_idle();
+    assert_eq!(sim.crm.records.len(), 1);
+}
+
+/// What must be so whatever the network does.
+fn sweep(seeds: std::ops::Range<u64>, weather: Weather) {
+    for seed in seeds {
+        let mut chance = crate::base::Ids::seeded(seed);
+        let house = house().queue("sales", |q| {
+            q.distribution =
+                [Distribution::AsEnqueued, Distribution::Evenly, Distribution::Everybody][(seed % 3) as usize];
+        });
+        let mut sim = Sim::new(seed, house.build()).knows(MARIA, "Maria", "ana").weather(weather);
+        for who in ["ana", "bruno", "carla"] {
+            let ring = chance.below(300);
+            let then = 500 + chance.below(6_000);
+            let act = match chance.below(5) {
+                0 => Act::Reject(486),
+                1 => Act::Reject(603),
+                _ => Act::Answer,
+            };
+            let first = if chance.below(2) == 0 { Act::Ring } else { Act::RingWithMedia };
+            let more = match chance.below(4) {
+                0 => vec![(then + 2_000, Act::Refer("sip:203@pbx".into()))],
+                1 => vec![(then + 1_500, Act::Hold), (then + 4_000, Act::Resume)],
+                _ => vec![(then + 1_000 + chance.below(9_000), Act::HangUp)],
+            };
+            let script: Vec<_> = [(ring, first), (then, act)].into_iter().chain(more).collect();
+            sim = sim.phone_does(who, &script);
+        }
+        for i in 0..2 {
+            let from = if chance.below(2) == 0 { MARIA } else { STRANGER };
+            let gives_up = (1_000 + chance.below(30_000), Act::Cancel);
+            let hangs_up = (15_000 + chance.below(60_000) + i, Act::HangUp);
+            // whoever is still up after two minutes hangs up, again and again until it is heard
+            let at_last = (0..4).map(|n| (120_000 + 40_000 * n, Act::HangUp));
+            let script: Vec<_> = [gives_up, hangs_up].into_iter().chain(at_last).collect();
+            sim.customer(Some(from), &script);
+        }
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            sim.run_for(secs(400));
+            invariants(&mut sim);
+        }));
+        assert!(failed.is_ok(), "seed {seed} fails");
+    }
+}
+
+fn invariants(sim: &mut Sim) {
+    let end = sim.now.mono + secs(6 * 3600);
+    sim.run_for(end - sim.now.mono);
+    assert!(sim.calls.is_empty(), "calls left\n{}", sim.ladders());
+    for (_, party) in sim.parties.iter().filter(|(_, p)| p.name == "maria") {
+        assert!(party.finals <= 1, "more than one final answer\n{}", sim.ladders());
+    }
+    for (_, party) in &sim.parties {
+        assert!(party.ua.is_idle(), "{} has something left\n{}", party.name, sim.ladders());
+    }
+    // a call whose every INVITE was lost never was one
+    assert_eq!(sim.crm.records.len(), sim.done.len(), "one record a call\n{}", sim.ladders());
+    assert_eq!(sim.crm.activities.len(), sim.done.len(), "one activity a call\n{}", sim.ladders());
+    assert!(sim.house.busy.borrow().values().all(|n| *n == 0), "somebody still counts as busy");
+}
+
+#[test]
+fn two_hundred_seeds_of_bad_weather_keep_the_invariants() {
+    sweep(0..200, Weather { loss: 10, duplication: 5, reordering: 10 });
+}
+
+#[test]
+fn fifty_seeds_of_foul_weather_keep_the_invariants() {
+    sweep(1_000..1_050, Weather { loss: 25, duplication: 20, reordering: 30 });
+}

@@ -1,0 +1,443 @@
+//! Whole calls on a virtual clock, over a seeded bad network, without a socket and without a sleep.
+//!
+//! A [`Sim`] is the house with its carrier and its phones. A test lets somebody call, runs until something is so, and
+//! looks. The same seed gives the same run.
+
+mod crm;
+mod house;
+mod network;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub(crate) use crm::Crm;
+pub(crate) use house::House;
+pub(crate) use network::{Network, Weather};
+
+use crate::base::{CallId, Hop, Ids, Instant, Now, Transport, Wall};
+use crate::call::{Beginning, Call, CallAction, CallEvent, Publication};
+use crate::crm::model::{Lookup, WriteNews};
+use crate::route::directory::Directory;
+use crate::route::plan::Presence;
+use crate::route::{Origin, Refusal, inbound, origin};
+use crate::sip::agent::{Received, Transmit, call_of_branch, call_of_tag};
+use crate::sip::message::{Limits, Message, Request, invitation, parse};
+use crate::sip::transaction::{ServerKey, Timers};
+pub(crate) use crate::softphone::{Act, Party, State};
+
+/// Where `ramal` listens.
+pub(crate) const US: &str = "192.0.2.1:5060";
+/// Where the carrier is.
+pub(crate) const CARRIER: &str = "203.0.113.5:5060";
+/// Where the PBX is.
+pub(crate) const OFFICE: &str = "10.0.0.5:5060";
+
+/// What happens at a time.
+#[derive(Debug)]
+enum Event {
+    Datagram { from: SocketAddr, to: SocketAddr, bytes: Bytes },
+    Act { party: CallId, act: Act },
+    CrmSaid { call: CallId, lookup: Lookup },
+    Saved { call: CallId },
+    Wrote { call: CallId, news: WriteNews },
+}
+
+/// The whole world of a test.
+#[derive(Debug)]
+pub(crate) struct Sim {
+    pub now: Now,
+    pub house: House,
+    pub crm: Crm,
+    pub calls: BTreeMap<CallId, Call>,
+    /// Calls that are over, with their ladders.
+    pub done: Vec<Call>,
+    pub parties: Vec<(CallId, Party)>,
+    pub published: Vec<Publication>,
+    /// What phones do by themselves when they are called, by employee or extension.
+    pub scripts: HashMap<String, Vec<(Duration, Act)>>,
+    network: Network,
+    claims: HashMap<ServerKey, CallId>,
+    queue: BTreeMap<(Instant, u64), Event>,
+    seq: u64,
+    ids: Ids,
+    us: SocketAddr,
+}
+
+impl Sim {
+    pub(crate) fn new(seed: u64, directory: Directory) -> Self {
+        let mut ids = Ids::seeded(seed);
+        let us = US.parse().expect("an address");
+        // 2026-11-24T14:00:00Z, a Tuesday morning in São Paulo
+        let now = Now { mono: Instant::from_millis(1_000), wall: Wall::from_unix_millis(1_795_528_800_000) };
+        Self {
+            now,
+            house: House {
+                directory: Arc::new(directory),
+                presence: HashMap::new(),
+                busy: HashMap::new().into(),
+                last_rung: HashMap::new().into(),
+                us,
+            },
+            crm: Crm::default(),
+            calls: BTreeMap::new(),
+            done: Vec::new(),
+            parties: Vec::new(),
+            published: Vec::new(),
+            scripts: HashMap::new(),
+            network: Network::new(ids.fork()),
+            claims: HashMap::new(),
+            queue: BTreeMap::new(),
+            seq: 0,
+            ids,
+            us,
+        }
+    }
+
+    pub(crate) fn knows(mut self, phone: &str, name: &str, responsible: &str) -> Self {
+        self.crm.knows(phone, name, responsible);
+        self
+    }
+
+    pub(crate) fn crm_after(mut self, delay: Duration) -> Self {
+        self.crm.delay = delay;
+        self
+    }
+
+    pub(crate) fn presence(mut self, employee: &str, presence: Presence) -> Self {
+        self.house.presence.insert(employee.into(), presence);
+        self
+    }
+
+    /// What this phone does whenever it is called.
+    pub(crate) fn phone_does(mut self, name: &str, script: &[(u64, Act)]) -> Self {
+        let script = script.iter().map(|(ms, act)| (Duration::from_millis(*ms), act.clone())).collect();
+        self.scripts.insert(name.to_owned(), script);
+        self
+    }
+
+    pub(crate) fn weather(mut self, weather: Weather) -> Self {
+        self.network.set(weather);
+        self
+    }
+
+    pub(crate) fn lose(&mut self, piece: &str, n: u32) {
+        self.network.lose(piece, n);
+    }
+
+    /// A customer calls the house's line.
+    pub(crate) fn customer(&mut self, from: Option<&str>, script: &[(u64, Act)]) -> CallId {
+        self.caller("maria", CARRIER, &crate::route::testing::LINE[1..], from, true, script)
+    }
+
+    /// Somebody calls: at the carrier or at the PBX.
+    pub(crate) fn caller(
+        &mut self,
+        name: &str,
+        at: &str,
+        user: &str,
+        from: Option<&str>,
+        offer: bool,
+        script: &[(u64, Act)],
+    ) -> CallId {
+        let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
+        let (id, mut party) = Party::new(name, at.parse().expect("an address"), self.us, &mut self.ids, media);
+        let sends = party.call(self.now, user, from, offer);
+        self.parties.push((id, party));
+        self.schedule(id, script.iter().map(|(ms, act)| (Duration::from_millis(*ms), act.clone())));
+        self.send_all(sends);
+        id
+    }
+
+    fn schedule(&mut self, party: CallId, script: impl IntoIterator<Item = (Duration, Act)>) {
+        for (after, act) in script {
+            self.at(after, Event::Act { party, act });
+        }
+    }
+
+    /// The last call that this phone (or customer) has.
+    #[track_caller]
+    pub(crate) fn party(&self, name: &str) -> &Party {
+        let found = self.parties.iter().rev().find(|(_, p)| p.name == name);
+        &found.unwrap_or_else(|| panic!("{name} has no call")).1
+    }
+
+    pub(crate) fn has_rung(&self, name: &str) -> bool {
+        self.parties.iter().any(|(_, p)| p.name == name)
+    }
+
+    /// This phone does something now.
+    #[track_caller]
+    pub(crate) fn act(&mut self, name: &str, act: Act) -> &mut Self {
+        let at = self.parties.iter().rposition(|(_, p)| p.name == name).unwrap_or_else(|| panic!("{name} has no call"));
+        let sends = self.parties[at].1.act(self.now, &act);
+        self.send_all(sends);
+        self
+    }
+
+    /// Runs until `so`, at most ten simulated minutes.
+    #[track_caller]
+    pub(crate) fn run_until(&mut self, so: impl Fn(&Self) -> bool) -> &mut Self {
+        let end = self.now.mono + Duration::from_secs(600);
+        while !so(self) {
+            assert!(self.now.mono < end && self.step(end), "it never came to be so\n{}", self.ladders());
+        }
+        self
+    }
+
+    pub(crate) fn run_for(&mut self, time: Duration) -> &mut Self {
+        let end = self.now.mono + time;
+        while self.step(end) {}
+        self.advance_to(end);
+        self
+    }
+
+    /// Runs until nothing is left to happen, and asserts that nothing is left at all.
+    #[track_caller]
+    pub(crate) fn assert_idle(&mut self) -> &mut Self {
+        let end = self.now.mono + Duration::from_secs(6 * 3600);
+        while self.step(end) {}
+        assert!(self.calls.is_empty(), "calls left\n{}", self.ladders());
+        assert!(self.claims.is_empty(), "claims left: {:?}", self.claims);
+        for (_, party) in &self.parties {
+            assert!(
+                party.ua.is_idle(),
+                "{} has transactions or dialogs left: {:?}\n{}",
+                party.name,
+                party,
+                self.ladders()
+            );
+            assert!(matches!(party.state, State::Over(_)), "{} is still {:?}", party.name, party.state);
+        }
+        let busy: Vec<_> = self.house.busy.borrow().iter().filter(|(_, n)| **n != 0).map(|(e, _)| e.clone()).collect();
+        assert!(busy.is_empty(), "still counted as busy: {busy:?}");
+        self
+    }
+
+    /// All ladders, for a failing assert and for snapshots.
+    pub(crate) fn ladders(&self) -> String {
+        let calls = self.done.iter().chain(self.calls.values());
+        calls.map(|c| crate::call::ladder::plain(c.ladder())).collect::<Vec<_>>().join("\n")
+    }
+
+    fn step(&mut self, end: Instant) -> bool {
+        let queued = self.queue.keys().next().map(|k| k.0);
+        let calls = self.calls.values().filter_map(Call::next_wakeup).min();
+        let parties = self.parties.iter().filter_map(|(_, p)| p.ua.next_wakeup()).min();
+        let Some(at) = [queued, calls, parties].into_iter().flatten().min() else { return false };
+        if at > end {
+            return false;
+        }
+        self.advance_to(at);
+        if queued == Some(at) {
+            let (_, event) = self.queue.pop_first().expect("its key was just read");
+            self.happen(event);
+            return true;
+        }
+        let due: Vec<CallId> =
+            self.calls.iter().filter(|(_, c)| c.next_wakeup().is_some_and(|t| t <= at)).map(|(id, _)| *id).collect();
+        for id in due {
+            self.tell(id, CallEvent::Wake);
+        }
+        for i in 0..self.parties.len() {
+            if self.parties[i].1.ua.next_wakeup().is_some_and(|t| t <= at) {
+                let sends = self.parties[i].1.wake(self.now);
+                self.send_all(sends);
+            }
+        }
+        true
+    }
+
+    fn advance_to(&mut self, at: Instant) {
+        if at > self.now.mono {
+            let ms = i64::try_from((at - self.now.mono).as_micros() / 1_000).expect("short");
+            self.now = Now { mono: at, wall: Wall::from_unix_millis(self.now.wall.unix_millis() + ms) };
+        }
+    }
+
+    fn at(&mut self, after: Duration, event: Event) {
+        self.seq += 1;
+        self.queue.insert((self.now.mono + after, self.seq), event);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Datagram { from, to, bytes } if to == self.us => self.arrive_here(from, bytes),
+            Event::Datagram { from, to, bytes } => self.arrive_there(from, to, bytes),
+            Event::Act { party, act } => {
+                let Some((_, p)) = self.parties.iter_mut().find(|(id, _)| *id == party) else { return };
+                let sends = p.act(self.now, &act);
+                self.send_all(sends);
+            }
+            Event::CrmSaid { call, lookup } => self.tell(call, CallEvent::CrmSaid(lookup)),
+            Event::Saved { call } => self.tell(call, CallEvent::Saved),
+            Event::Wrote { call, news } => self.tell(call, CallEvent::CrmWrote(news)),
+        }
+    }
+
+    fn send_all(&mut self, sends: Vec<Transmit>) {
+        for transmit in sends {
+            for after in self.network.carry(&transmit.bytes) {
+                let (from, to, bytes) = (transmit.hop.local, transmit.hop.remote, transmit.bytes.clone());
+                self.at(after, Event::Datagram { from, to, bytes });
+            }
+        }
+    }
+
+    fn arrive_here(&mut self, from: SocketAddr, bytes: Bytes) {
+        let Ok(mut message) = parse(&bytes, &Limits::default()) else { return };
+        let key = match &message {
+            Message::Request(request) if request.method == rsip::Method::Cancel => {
+                Some(ServerKey::of_canceled(request))
+            }
+            Message::Request(request) => Some(ServerKey::of(request)),
+            Message::Response(_) => None,
+        };
+        let known = call_of(&message).or_else(|| key.as_ref().and_then(|k| self.claims.get(k).copied()));
+        if let Message::Request(request) = &mut message {
+            request.headers.stamp_source(from);
+        }
+        let hop = Hop { transport: Transport::Udp, local: self.us, remote: from, advertised: self.us };
+        let id = match (known, &message, key) {
+            (Some(id), _, _) => id,
+            (None, Message::Request(request), Some(key)) if request.method == rsip::Method::Invite => {
+                match self.begin(from, request) {
+                    Some(id) => {
+                        self.claims.insert(key, id);
+                        id
+                    }
+                    None => return,
+                }
+            }
+            _ => return, // nobody's: the shell answers 481, which no test here waits for
+        };
+        self.tell(id, CallEvent::Received(Box::new(Received { message, hop })));
+    }
+
+    fn begin(&mut self, from: SocketAddr, request: &Request) -> Option<CallId> {
+        let invitation = invitation(request);
+        let dir = self.house.directory.clone();
+        let origin = origin(&dir, from);
+        let label = match &origin {
+            Origin::Trunk(name) => name.to_string(),
+            Origin::Pbx(name) => name.to_string(),
+            Origin::Stranger => return None,
+        };
+        let (entry, blacklisted) = match inbound(&dir, &origin, &invitation.identities) {
+            Ok(entry) => (entry, false),
+            Err(Refusal::Blacklisted(incoming)) => (crate::route::Entry::Incoming(*incoming), true),
+            Err(_) => return None,
+        };
+        let id = self.ids.call();
+        let beginning = Beginning {
+            id,
+            ids: self.ids.fork(),
+            timers: Timers::default(),
+            entry,
+            blacklisted,
+            label,
+            now: self.now,
+            max_forwards: invitation.max_forwards,
+            offer: invitation.offer,
+        };
+        self.calls.insert(id, Call::new(beginning, &dir));
+        Some(id)
+    }
+
+    fn arrive_there(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        let Ok(mut message) = parse(&bytes, &Limits::default()) else {
+            panic!("we sent what can't be read: {bytes:?}")
+        };
+        let known = call_of(&message).or_else(|| self.party_of_invite(&message));
+        if let Message::Request(request) = &mut message {
+            request.headers.stamp_source(from);
+        }
+        let id = match known {
+            Some(id) => id,
+            None => match &message {
+                Message::Request(r) if r.method == rsip::Method::Invite => self.ring(to, &r.uri.to_string()),
+                _ => return, // for a call that is long over
+            },
+        };
+        let Some((_, party)) = self.parties.iter_mut().find(|(p, _)| *p == id) else { return };
+        let hop = Hop { transport: Transport::Udp, local: to, remote: from, advertised: to };
+        let sends = party.receive(self.now, &Received { message, hop });
+        self.send_all(sends);
+    }
+
+    /// A repeated INVITE or a CANCEL belongs to the phone that had the INVITE: by Call-ID, which is enough here.
+    fn party_of_invite(&self, message: &Message) -> Option<CallId> {
+        let Message::Request(_) = message else { return None };
+        let call_id = message.headers().call_id()?;
+        let same =
+            |p: &&(CallId, Party)| p.1.invitation.is_some() && *p.1.ua.sip_call_id(crate::base::LegId::A) == **call_id;
+        self.parties.iter().find(same).map(|(id, _)| *id)
+    }
+
+    fn ring(&mut self, at: SocketAddr, uri: &str) -> CallId {
+        let user = uri.trim_start_matches("sip:").split('@').next().unwrap_or_default().to_owned();
+        let name = self.house.directory.employee_at(&user).map_or(user, |e| e.id.to_string());
+        let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
+        let (id, party) = Party::new(&name, at, self.us, &mut self.ids, media);
+        self.parties.push((id, party));
+        let script = self.scripts.get(&name).cloned().unwrap_or_else(|| vec![(Duration::from_millis(20), Act::Ring)]);
+        self.schedule(id, script);
+        id
+    }
+
+    fn tell(&mut self, id: CallId, event: CallEvent) {
+        let mut out = Vec::new();
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.handle(self.now, event, &self.house, &mut out);
+        for action in out {
+            self.perform(id, action);
+        }
+    }
+
+    fn perform(&mut self, id: CallId, action: CallAction) {
+        let soon = Duration::from_millis(2);
+        match action {
+            CallAction::Send(transmit) => self.send_all(vec![transmit]),
+            CallAction::Ask { phone, .. } => {
+                let (delay, lookup) = (self.crm.delay, self.crm.who_calls(phone));
+                self.at(delay, Event::CrmSaid { call: id, lookup });
+            }
+            CallAction::Tell(writes) => self.write(id, writes, soon),
+            CallAction::Save { record, writes } => {
+                self.crm.records.push(*record);
+                self.write(id, writes, soon);
+                self.at(soon, Event::Saved { call: id });
+            }
+            CallAction::Publish(publication) => self.published.push(*publication),
+            CallAction::Rung(employee) => {
+                self.house.last_rung.borrow_mut().insert(employee, self.now.wall);
+            }
+            CallAction::Busy { employee, busy, .. } => {
+                *self.house.busy.borrow_mut().entry(employee).or_default() += if busy { 1 } else { -1 };
+            }
+            CallAction::Transferred { .. } | CallAction::PostDialDelay(_) => {}
+            CallAction::Finish => {
+                let call = self.calls.remove(&id).expect("only a call that is there finishes");
+                assert_eq!(call.next_wakeup(), None, "a finished call has no timer left");
+                self.claims.retain(|_, c| *c != id);
+                self.done.push(call);
+            }
+        }
+    }
+
+    fn write(&mut self, call: CallId, writes: Vec<crate::crm::model::OwedWrite>, after: Duration) {
+        for news in self.crm.take(writes) {
+            self.at(after, Event::Wrote { call, news });
+        }
+    }
+}
+
+fn call_of(message: &Message) -> Option<CallId> {
+    match message {
+        Message::Response(response) => response.headers.via().and_then(|v| v.branch.and_then(call_of_branch)),
+        Message::Request(request) => request.headers.to_tag().and_then(call_of_tag),
+    }
+}
