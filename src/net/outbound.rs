@@ -146,15 +146,14 @@ mod tests {
 
     #[tokio::test]
     async fn peers_outside_local_are_told_the_advertised_address_and_others_the_routes() {
-        let naming = Naming {
-            advertise: Some("203.0.113.10".parse().unwrap()),
-            local: vec!["127.0.0.0/8".parse().unwrap()],
-        };
+        let naming =
+            Naming { advertise: Some("203.0.113.10".parse().unwrap()), local: vec!["127.0.0.0/8".parse().unwrap()] };
         let out = outbound(&["0.0.0.0:0"], naming);
         let inside = out.to(Transport::Udp, "127.0.0.2:5060".parse().unwrap()).unwrap();
         assert_eq!(inside.advertised.ip(), "127.0.0.1".parse::<IpAddr>().unwrap());
         assert_eq!(inside.advertised.port(), inside.local.port());
-        let path = Path { transport: Transport::Udp, local: inside.local, remote: "198.51.100.7:5060".parse().unwrap() };
+        let path =
+            Path { transport: Transport::Udp, local: inside.local, remote: "198.51.100.7:5060".parse().unwrap() };
         assert_eq!(out.back(path).advertised.ip(), "203.0.113.10".parse::<IpAddr>().unwrap());
     }
 

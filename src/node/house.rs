@@ -49,11 +49,7 @@ impl House {
         for (id, at) in last_rung {
             people.entry(id).or_default().last_rung = Some(at);
         }
-        Self {
-            directory: ArcSwap::new(directory),
-            people: RwLock::new(people),
-            unreachable: RwLock::default(),
-        }
+        Self { directory: ArcSwap::new(directory), people: RwLock::new(people), unreachable: RwLock::default() }
     }
 
     /// What the files say, for a moment.
@@ -200,7 +196,9 @@ async fn resolve_peers(peers: &mut [Peer]) {
         let asked = tokio::net::lookup_host((peer.host.as_str(), peer.port));
         match tokio::time::timeout(LOOKUP, asked).await {
             Ok(Ok(mut found)) => peer.address = found.next(),
-            Ok(Err(fault)) => tracing::warn!(peer = peer.uri, %fault, "the peer's name is not found; `ramal reload` asks again"),
+            Ok(Err(fault)) => {
+                tracing::warn!(peer = peer.uri, %fault, "the peer's name is not found; `ramal reload` asks again")
+            }
             Err(_) => tracing::warn!(peer = peer.uri, "nobody answers for the peer's name; `ramal reload` asks again"),
         }
     }

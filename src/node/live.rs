@@ -134,8 +134,7 @@ impl Live {
     pub(super) fn insert(&self, call: Call, claim: ServerKey) {
         let id = call.id();
         self.up.fetch_add(1, Ordering::AcqRel);
-        let slot =
-            Slot { call, claim, is_up: true, armed: None, owed: Vec::new(), performing: false, out: Vec::new() };
+        let slot = Slot { call, claim, is_up: true, armed: None, owed: Vec::new(), performing: false, out: Vec::new() };
         self.calls.insert(id, slot);
     }
 
@@ -184,11 +183,6 @@ impl Live {
             self.one_less();
         }
         Some(slot.call)
-    }
-
-    /// Gives a claim back whose call never came to be.
-    pub(super) fn disclaim(&self, key: &ServerKey) {
-        self.claims.remove(key);
     }
 
     fn one_less(&self) {

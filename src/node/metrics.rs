@@ -211,8 +211,20 @@ fn known(text: &[u8]) -> &'static str {
 }
 
 const METHODS: [&str; 14] = [
-    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE", "INFO", "REFER", "NOTIFY", "MESSAGE", "PRACK", "SUBSCRIBE",
-    "PUBLISH", "REGISTER",
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "UPDATE",
+    "INFO",
+    "REFER",
+    "NOTIFY",
+    "MESSAGE",
+    "PRACK",
+    "SUBSCRIBE",
+    "PUBLISH",
+    "REGISTER",
 ];
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ mod timers;
 pub mod trace;
 
 use std::collections::HashMap;
-use std::hash::RandomState;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -101,8 +100,6 @@ struct Inner {
     trace: Trace,
     metrics: Metrics,
     ids: Mutex<Ids>,
-    /// Makes the To-tags of stateless answers.
-    tag_key: RandomState,
     sip_timers: transaction::Timers,
     /// Calls whose last answers wait for their commit.
     saving: AtomicUsize,
@@ -153,7 +150,6 @@ impl Node {
                 trace,
                 metrics: Metrics::new(),
                 ids: Mutex::new(Ids::from_os()),
-                tag_key: RandomState::new(),
                 sip_timers: transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 },
                 saving: AtomicUsize::new(0),
                 saved: Notify::new(),

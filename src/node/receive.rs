@@ -3,14 +3,13 @@
 //! Answers given in here keep no state (RFC 3261 §8.2.7): a retransmission gets the same answer again, with the same
 //! To-tag, and the ACK to a refusal finds nobody and needs nobody.
 
-use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use rsip::Method;
 
 use super::Inner;
-use {Full, Load};
+use super::admission::{Full, Load};
 use super::live::Claim;
 use crate::base::{CallId, Hop};
 use crate::call::{Beginning, Call, CallEvent};
@@ -152,11 +151,7 @@ impl Inner {
     /// An INVITE that nobody has seen yet.
     fn invited(self: &Arc<Self>, path: Path, origin: &Origin, request: Request, key: ServerKey) {
         let directory = self.house.directory_kept();
-        let load = Load {
-            calls: self.live.up(),
-            most: directory.limits.calls,
-            store_is_full: self.store.is_full(),
-        };
+        let load = Load { calls: self.live.up(), most: directory.limits.calls, store_is_full: self.store.is_full() };
         if let Err(full) = self.admission.admit(load) {
             return self.refuse_for_now(path, &request, full);
         }
@@ -240,18 +235,10 @@ impl Inner {
     }
 
     fn put_stateless(&self, path: Path, response: Response) {
-        // RFC 3261 §8.2.7: "To header tags MUST be generated … in a stateless manner - in a manner that will generate
-        // the same tag for the same request consistently."
-        let headers = &response.headers;
-        let same = (headers.call_id().map(AsRef::<str>::as_ref), headers.from_tag(), headers.cseq().map(|(n, _)| n));
-        let tag = format!("s{:016x}", self.tag_key.hash_one(same));
-        let response = response.with_to_tag(&tag);
+        let response = response.with_stateless_to_tag();
         // RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
-        let remote = if path.transport.is_reliable() {
-            path.remote
-        } else {
-            response.headers.response_target(path.remote)
-        };
+        let remote =
+            if path.transport.is_reliable() { path.remote } else { response.headers.response_target(path.remote) };
         let hop = Hop { transport: path.transport, local: path.local, remote, advertised: path.local };
         let bytes = response.to_bytes();
         self.metrics.sent(&bytes, false);
@@ -293,7 +280,10 @@ mod tests {
     fn the_call_of_a_lost_request_is_found_in_its_beginning() {
         let sent = b"INVITE sip:201@h SIP/2.0\r\nVia: SIP/2.0/UDP h:5060;branch=z9hG4bK00000000000000ab1.00000000000000cd;rport\r\n";
         assert_eq!(top_branch(sent).and_then(call_of_branch), Some(CallId::from_bits(0xab)));
-        assert_eq!(top_branch(b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n").and_then(call_of_branch), None);
+        assert_eq!(
+            top_branch(b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n").and_then(call_of_branch),
+            None
+        );
         assert_eq!(top_branch(b"garbage"), None);
     }
 }
