@@ -2,5 +2,6 @@
 
 pub mod check;
 pub mod crm;
+pub mod demo;
 pub mod explain;
 pub mod number;

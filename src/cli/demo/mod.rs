@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub use print::paint;
 use print::Printer;
+pub use print::paint;
 use stage::{NoStage, Scene, Stage};
 
 /// Runs the demo; success only if every call and every row came out as promised.
