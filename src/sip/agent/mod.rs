@@ -91,6 +91,7 @@ impl UserAgent {
         }
         self.resend_unacked(now, out);
         self.give_up_canceled(now, out);
+        self.remind(now, out);
         self.sweep(now);
     }
 

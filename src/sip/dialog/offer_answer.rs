@@ -28,8 +28,7 @@ impl UnderWay {
     /// Whether we may send an INVITE or an offer now.
     ///
     /// RFC 3261 §14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog while another INVITE
-    /// transaction is in progress in either direction"; RFC 3264 §4: "At no time … can either agent generate a new
-    /// offer if it has received an offer which it has not yet answered or rejected."
+    /// transaction is in progress in either direction"; RFC 3264 §4: one offer at a time.
     pub fn may_offer(self) -> bool {
         self == Self::default()
     }
@@ -37,8 +36,9 @@ impl UnderWay {
     /// Whether a re-INVITE of the peer's may be taken now.
     ///
     /// # Errors
-    /// RFC 3261 §14.2: "A UAS that receives a second INVITE before it sends the final response to a first INVITE …
-    /// MUST return a 500 …"; "while an INVITE it had sent on that dialog is in progress MUST return a 491".
+    /// RFC 3261 §14.2: "A UAS that receives a second INVITE before it sends the final response to a first INVITE with a
+    /// lower CSeq sequence number on the same dialog MUST return a 500"; "A UAS that receives an INVITE on a dialog while
+    /// an INVITE it had sent on that dialog is in progress MUST return a 491".
     pub fn admit_invite(self) -> Result<(), OutOfTurn> {
         if self.our_invite || self.our_offer {
             Err(OutOfTurn::Glare)
@@ -52,8 +52,8 @@ impl UnderWay {
     /// Whether an UPDATE of the peer's with an offer may be taken now.
     ///
     /// # Errors
-    /// RFC 3311 §5.2: an unanswered offer of ours: "the UAS MUST reject the UPDATE with a 491"; one of the peer's:
-    /// "MUST reject the UPDATE with a 500 … Retry-After".
+    /// RFC 3311 §5.2: where an offer of ours has no answer, "the UAS MUST reject the UPDATE with a 491 response"; where one
+    /// of the peer's has none, "the UAS MUST reject the UPDATE with a 500 response, and MUST include a Retry-After".
     pub fn admit_offer(self) -> Result<(), OutOfTurn> {
         if self.our_offer || self.our_invite {
             Err(OutOfTurn::Glare)

@@ -6,8 +6,8 @@ use crate::sip::message::{Name, Request, method_text};
 
 /// What names a client transaction: our branch, and the method of the request.
 ///
-/// RFC 3261 §17.1.3: "the branch parameter in the top Via header field", and "the method parameter in the CSeq header
-/// field … is needed since a CANCEL request constitutes a different transaction, but shares the same value".
+/// RFC 3261 §17.1.3: "The method is needed since a CANCEL request constitutes a different transaction, but shares the
+/// same value of the branch parameter."
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientKey {
     branch: Box<str>,
@@ -81,7 +81,7 @@ impl ServerKey {
 
     /// Of the INVITE that this CANCEL cancels.
     ///
-    /// RFC 3261 §9.2: the transaction is found by "assuming the request method is anything but CANCEL or ACK"; only an
+    /// RFC 3261 §9.2: it is found by "assuming that the request method is anything but CANCEL or ACK"; only an
     /// INVITE lasts long enough to be worth it.
     pub fn of_canceled(cancel: &Request) -> Self {
         Self::with_method(cancel, Method::Invite)
