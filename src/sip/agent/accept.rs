@@ -135,6 +135,7 @@ impl UserAgent {
         let tag = self.leg_mut(leg).and_then(Leg::dialog_mut).map(|dialog| dialog.local.tag.clone());
         let request = &self.servers[at].request;
         let response = Response::to(request, Status::OK).with_to_tag(tag.as_deref().unwrap_or_default());
+        let has_sdp = sdp.is_some();
         let response = with_sdp(compose::with_dialog(response, request, &hop), sdp);
         self.unacked.push(Unacked {
             leg,
@@ -143,7 +144,7 @@ impl UserAgent {
             response: response.to_bytes(),
             resend: self.timers.doubling_to_t2(now.mono),
             give_up: now.mono + self.timers.give_up(),
-            offers,
+            offers: offers && has_sdp,
             makes_dialog,
         });
         self.respond(now, at, &response, out);

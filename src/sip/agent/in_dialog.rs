@@ -138,7 +138,7 @@ impl UserAgent {
         hop: Hop,
         out: &mut AgentOut,
     ) {
-        if let Err(why) = self.under_way(leg).admit_invite() {
+        if let Err(why) = self.under_way(leg).admit() {
             return self.out_of_turn(now, (key, leg), (request, hop), why, out);
         }
         let id = self.new_request(leg);
@@ -163,7 +163,7 @@ impl UserAgent {
             let response = Response::to(&server.request, Status::OK).with(Name::Contact, compose::contact(&server.hop));
             return self.respond(now, at, &response, out);
         };
-        if let Err(why) = self.under_way(leg).admit_offer() {
+        if let Err(why) = self.under_way(leg).admit() {
             return self.out_of_turn(now, (key, leg), (request, hop), why, out);
         }
         let id = self.new_request(leg);

@@ -9,7 +9,7 @@ use super::{
     AgentOut, CancelReason, FailedBy, ForkId, LegEvent, OutgoingInvite, Target, Transmit, UserAgent, compose, refusal,
     tokens,
 };
-use crate::base::{Hop, Instant, LegId, Now};
+use crate::base::{Hop, LegId, Now};
 use crate::sip::dialog::{Dialog, End, LocalCseq, RemoteCseq, RouteSet, uri_of};
 use crate::sip::message::{Name, Request, Response, build};
 use crate::sip::transaction::{ClientKey, Effects};
@@ -300,15 +300,6 @@ impl Leg {
             out.sends.push(Transmit { hop: *hop, bytes: bytes.clone(), leg: self.id, again: true });
         }
         true
-    }
-
-    /// When something of it is due that is no transaction's.
-    pub(super) fn next_wakeup(&self) -> Option<Instant> {
-        match &self.usage {
-            Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) => Some(*give_up),
-            Usage::Ringing(ringing) => ringing.remind,
-            Usage::Calling(_) | Usage::Up { .. } | Usage::ByeWaits(_) | Usage::Ended { .. } => None,
-        }
     }
 }
 

@@ -213,6 +213,15 @@ impl Leg {
         }
     }
 
+    /// When something of it is due that is no transaction's.
+    pub(super) fn next_wakeup(&self) -> Option<Instant> {
+        match &self.usage {
+            Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) => Some(*give_up),
+            Usage::Ringing(ringing) => ringing.remind,
+            Usage::Calling(_) | Usage::Up { .. } | Usage::ByeWaits(_) | Usage::Ended { .. } => None,
+        }
+    }
+
     /// Whether nothing more will come of it.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.usage, Usage::Ended { .. })

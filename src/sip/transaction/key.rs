@@ -2,6 +2,7 @@
 
 use rsip::Method;
 
+use crate::sip::message::build::MAGIC_COOKIE;
 use crate::sip::message::{Name, Request, method_text};
 
 /// What names a client transaction: our branch, and the method of the request.
@@ -67,8 +68,6 @@ pub enum ServerKey {
         method: &'static str,
     },
 }
-
-const MAGIC_COOKIE: &str = "z9hG4bK";
 
 impl ServerKey {
     /// Of this request, as it came: before anything is written into its Via.
