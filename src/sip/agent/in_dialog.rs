@@ -213,6 +213,9 @@ impl UserAgent {
         for at in 0..self.servers.len() {
             let server = &self.servers[at];
             if server.leg == id && server.is_open() && server.wants.id().is_some() {
+                if let Wants::Refer(refer) = server.wants {
+                    self.drop_subscription(refer, out);
+                }
                 self.answer_at(now, at, Status::REQUEST_TERMINATED, out);
             }
         }
