@@ -7,7 +7,7 @@ mod forms;
 mod number;
 mod read;
 
-pub use abroad::{country, is_country, warm_up};
+pub use abroad::{country, is_area, is_country, warm_up};
 pub use forms::{keys, national, variants};
 pub use number::{NotE164, PhoneNumber};
 pub use read::{Context, Kind, Reading, read};

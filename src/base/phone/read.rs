@@ -57,6 +57,25 @@ pub enum Kind {
     Unreadable,
 }
 
+impl Kind {
+    /// The word for it in JSON and text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Extension => "extension",
+            Self::Emergency => "emergency",
+            Self::ShortCode => "shortcode",
+            Self::Feature => "feature",
+            Self::Mobile => "mobile",
+            Self::Landline => "landline",
+            Self::Number => "number",
+            Self::Service => "service",
+            Self::Anonymous => "anonymous",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 /// A number as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reading {

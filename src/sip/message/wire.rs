@@ -169,11 +169,12 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&self, range: Range<usize>) -> Text {
-        match self.head.as_ref().and_then(|head| head.get(range.clone()).map(|part| head.part(part))) {
-            Some(text) => text,
-            None => {
-                Text::from_wire(self.bytes.slice(range.start.min(self.bytes.len())..range.end.min(self.bytes.len())))
-            }
+        let Some(head) = &self.head else {
+            return Text::from_wire(&self.bytes.slice_ref(self.slice(range)));
+        };
+        match head.get(range.clone()) {
+            Some(part) => head.part(part),
+            None => Text::from_wire(&self.bytes.slice_ref(self.slice(range))),
         }
     }
 
@@ -217,7 +218,7 @@ fn unfolded(value: &[u8]) -> Result<Text, Fault> {
         }
         out.extend_from_slice(line);
     }
-    Ok(Text::from_wire(out.into()))
+    Ok(Text::from_wire(&out.into()))
 }
 
 /// Takes a Content-Length, which may stand twice only with the same value.

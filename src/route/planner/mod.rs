@@ -316,3 +316,6 @@ fn why_queue(lookup: &Lookup) -> String {
     let Decision { what, why, .. } = lookup.decision();
     format!("{what}: {why}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,337 @@
+//! One table of a file, read key by key: every wrong type, wrong word and unknown key becomes a fault of its own.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{At, Fault, Place, Report, Source, nearest};
+use super::secret::Secret;
+use super::value::Wrong;
+
+/// A table that is being read. Each reader names its key, and [`Section::finish`] refuses the keys that nobody named.
+pub(super) struct Section<'a> {
+    /// As faults call it: `[sip]`, `trunk`, `employee`.
+    pub(super) what: String,
+    /// Its header, or its inline table.
+    pub(super) place: Place,
+    table: &'a DeTable<'a>,
+    source: &'a Arc<Source>,
+    report: &'a Report,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(
+        what: impl Into<String>,
+        source: &'a Arc<Source>,
+        table: &'a DeTable<'a>,
+        span: Range<usize>,
+        report: &'a Report,
+    ) -> Self {
+        let place = Place { source: source.clone(), span };
+        Self { what: what.into(), place, table, source, report, asked: RefCell::default() }
+    }
+
+    pub(super) const fn report(&self) -> &'a Report {
+        self.report
+    }
+
+    fn at(&self, span: Range<usize>) -> Place {
+        Place { source: self.source.clone(), span }
+    }
+
+    fn find(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.borrow_mut().insert(key);
+        self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
+    }
+
+    /// A value of one shape; another shape is a fault.
+    fn shaped<T>(&self, key: &'static str, want: &str, take: impl Fn(&'a DeValue<'a>) -> Option<T>) -> Option<At<T>> {
+        let value = self.find(key)?;
+        let place = self.at(value.span());
+        match take(value.get_ref()) {
+            Some(value) => Some(At { value, place }),
+            None => {
+                self.wrong_type(&place, key, want, value.get_ref());
+                None
+            }
+        }
+    }
+
+    fn wrong_type(&self, place: &Place, key: &str, want: &str, got: &DeValue<'_>) {
+        let quotes = (want.starts_with("a text")
+            && matches!(got, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)))
+        .then(|| "put it in quotes".to_owned());
+        let message = format!("{}: `{key}` wants {want}, not {}", self.what, type_name(got));
+        self.report.fault(Fault::new(place, message).label(format!("{want} wanted")).help_if(quotes));
+    }
+
+    pub(super) fn flag(&self, key: &'static str) -> Option<At<bool>> {
+        self.shaped(key, "true or false", |value| match value {
+            DeValue::Boolean(flag) => Some(*flag),
+            _ => None,
+        })
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn count<T: TryFrom<i64>>(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<At<T>> {
+        let found = self.shaped(key, "a whole number", integer)?;
+        let inside = Some(found.value).filter(|n| range.contains(n)).and_then(|n| T::try_from(n).ok());
+        if inside.is_none() {
+            let message = format!("{}: `{key}` is out of range", self.what);
+            let help = format!("from {} to {}", range.start(), range.end());
+            self.report.fault(Fault::new(&found.place, message).help(help));
+        }
+        Some(At { value: inside?, place: found.place })
+    }
+
+    /// A text that `parse` understands.
+    pub(super) fn parsed<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<At<T>> {
+        let found = self.shaped(key, "a text", DeValue::as_str)?;
+        self.understood(key, found.value, &found.place, &parse)
+    }
+
+    fn understood<T>(
+        &self,
+        key: &str,
+        text: &str,
+        place: &Place,
+        parse: &impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<At<T>> {
+        match parse(text) {
+            Ok(value) => Some(At { value, place: place.clone() }),
+            Err(Wrong { message, help }) => {
+                self.report.fault(Fault::new(place, format!("{}: `{key}`: {message}", self.what)).help(help));
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<At<T>> {
+        self.parsed(key, |text| word(text, words))
+    }
+
+    /// A list of texts that `parse` understands; those that it does not are faults, the others stay.
+    pub(super) fn list<T>(
+        &self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<At<Vec<At<T>>>> {
+        let found = self.shaped(key, "a list of texts", DeValue::as_array)?;
+        let mut all = Vec::new();
+        for item in found.value {
+            let place = self.at(item.span());
+            match item.get_ref().as_str() {
+                Some(text) => all.extend(self.understood(key, text, &place, &parse)),
+                None => self.wrong_type(&place, key, "a text", item.get_ref()),
+            }
+        }
+        Some(At { value: all, place: found.place })
+    }
+
+    /// A list of whole numbers within `range`.
+    pub(super) fn counts<T: TryFrom<i64>>(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<Vec<T>> {
+        let found = self.shaped(key, "a list of whole numbers", DeValue::as_array)?;
+        let mut all = Vec::new();
+        for item in found.value {
+            match integer(item.get_ref()).filter(|n| range.contains(n)).and_then(|n| T::try_from(n).ok()) {
+                Some(number) => all.push(number),
+                None => {
+                    let message = format!(
+                        "{}: `{key}` holds what is no number from {} to {}",
+                        self.what,
+                        range.start(),
+                        range.end()
+                    );
+                    self.report.fault(Fault::new(&self.at(item.span()), message));
+                }
+            }
+        }
+        Some(all)
+    }
+
+    /// A secret: plain, `{ env = "NAME" }` or `{ file = "PATH" }`, the path relative to the file that names it.
+    pub(super) fn secret(&self, key: &'static str) -> Option<At<Secret>> {
+        let value = self.find(key)?;
+        let place = self.at(value.span());
+        if let Some(text) = value.get_ref().as_str() {
+            return Some(At { value: Secret::new(text.to_owned()), place });
+        }
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(&place, key, SECRET, value.get_ref());
+            return None;
+        };
+        let inner = Section::new(format!("{}: `{key}`", self.what), self.source, table, value.span(), self.report);
+        let env = inner.parsed("env", super::value::text);
+        let file = inner.parsed("file", super::value::text);
+        inner.finish();
+        match (env, file) {
+            (Some(name), None) => self.from_environment(key, &name),
+            (None, Some(path)) => self.from_file(key, &path),
+            _ => {
+                self.two_places(key, &place);
+                None
+            }
+        }
+    }
+
+    /// A secret that this release does not use: its shape is checked, its value not read.
+    pub(super) fn unused_secret(&self, key: &'static str) -> Option<Place> {
+        let value = self.find(key)?;
+        let place = self.at(value.span());
+        match value.get_ref() {
+            DeValue::String(_) => {}
+            DeValue::Table(table) => {
+                let inner =
+                    Section::new(format!("{}: `{key}`", self.what), self.source, table, value.span(), self.report);
+                let (env, file) = (inner.parsed("env", super::value::text), inner.parsed("file", super::value::text));
+                inner.finish();
+                if env.is_some() == file.is_some() {
+                    self.two_places(key, &place);
+                }
+            }
+            other => self.wrong_type(&place, key, SECRET, other),
+        }
+        Some(place)
+    }
+
+    fn two_places(&self, key: &str, place: &Place) {
+        let message = format!("{}: `{key}` comes from one place", self.what);
+        self.report.fault(Fault::new(place, message).help("write either { env = \"NAME\" } or { file = \"PATH\" }"));
+    }
+
+    /// A variable that is not set is a warning: `check` runs where the service's environment is not.
+    fn from_environment(&self, key: &str, name: &At<String>) -> Option<At<Secret>> {
+        match std::env::var(&name.value) {
+            Ok(text) if !text.is_empty() => Some(At { value: Secret::new(text), place: name.place.clone() }),
+            _ => {
+                let message = format!("{}: `{key}`: the environment variable {} is not set", self.what, name.value);
+                let help = "as long as it is not, the key counts as not written";
+                self.report.warn(Fault::new(&name.place, message).help(help));
+                None
+            }
+        }
+    }
+
+    fn from_file(&self, key: &str, path: &At<String>) -> Option<At<Secret>> {
+        let folder = Path::new(&self.source.name).parent().unwrap_or(Path::new(""));
+        match std::fs::read_to_string(folder.join(&path.value)) {
+            Ok(text) => Some(At { value: Secret::new(text.trim_end().to_owned()), place: path.place.clone() }),
+            Err(error) => {
+                let message = format!("{}: `{key}`: {} cannot be read: {error}", self.what, path.value);
+                self.report
+                    .fault(Fault::new(&path.place, message).help("the path counts from the folder of this file"));
+                None
+            }
+        }
+    }
+
+    /// A table inside this one.
+    pub(super) fn table(&self, key: &'static str, what: &str) -> Option<Section<'a>> {
+        let found = self.shaped(key, "a table", DeValue::as_table)?;
+        Some(Section::new(what, self.source, found.value, found.place.span, self.report))
+    }
+
+    /// The tables of `[[key]]`.
+    pub(super) fn tables(&self, key: &'static str) -> Vec<Section<'a>> {
+        let Some(found) = self.shaped(key, &format!("tables, each written [[{key}]]"), DeValue::as_array) else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for item in found.value {
+            match item.get_ref().as_table() {
+                Some(table) => all.push(Section::new(key, self.source, table, item.span(), self.report)),
+                None => self.wrong_type(&self.at(item.span()), key, "a table", item.get_ref()),
+            }
+        }
+        all
+    }
+
+    /// A text, or an inline table with one of `keys`: how `unanswered` and `off_hours` are written.
+    pub(super) fn word_or_table(&self, key: &'static str) -> Option<At<Result<&'a str, Section<'a>>>> {
+        let value = self.find(key)?;
+        let place = self.at(value.span());
+        match value.get_ref() {
+            DeValue::String(word) => Some(At { value: Ok(word), place }),
+            DeValue::Table(table) => {
+                let what = format!("{}: `{key}`", self.what);
+                Some(At { value: Err(Section::new(what, self.source, table, value.span(), self.report)), place })
+            }
+            other => {
+                self.wrong_type(&place, key, "a text or a table", other);
+                None
+            }
+        }
+    }
+
+    /// The value of a key that has to be there.
+    pub(super) fn required<T>(&self, key: &'static str, example: &str, value: Option<T>) -> Option<T> {
+        let written = self.table.iter().any(|(name, _)| name.get_ref() == key);
+        if value.is_none() && !written {
+            let message = format!("{} has no `{key}`", self.what);
+            self.report
+                .fault(Fault::new(&self.place, message).label("belongs here").help(format!("add {key} = {example}")));
+        }
+        value
+    }
+
+    /// Refuses the keys that nobody asked for.
+    pub(super) fn finish(self) {
+        let asked = self.asked.borrow();
+        for (key, _) in self.table {
+            if asked.contains(&**key.get_ref()) {
+                continue;
+            }
+            let message = format!("{} knows no key `{}`", self.what, key.get_ref());
+            let all: Vec<&str> = asked.iter().copied().collect();
+            let help =
+                nearest(key.get_ref(), asked.iter().copied()).unwrap_or_else(|| format!("it knows {}", all.join(", ")));
+            self.report.fault(Fault::new(&self.at(key.span()), message).label("unknown key").help(help));
+        }
+    }
+}
+
+const SECRET: &str = "a text, { env = \"NAME\" } or { file = \"PATH\" }";
+
+/// One of `words`, else a fault that names them all.
+pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Wrong> {
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+    let names = format!("it is one of {}", all.join(", "));
+    let help =
+        nearest(text, words.iter().map(|(word, _)| *word)).map_or(names.clone(), |near| format!("{near} {names}"));
+    Err(Wrong::new(format!("`{text}` is no word for it"), help))
+}
+
+fn integer(value: &DeValue<'_>) -> Option<i64> {
+    let number = value.as_integer()?;
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+const fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
