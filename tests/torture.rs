@@ -149,7 +149,7 @@ fn own(name: &str) -> Vec<u8> {
 }
 
 fn own_message(name: &str) -> Message {
-    parse(&own(name).into(), &Limits::default()).unwrap()
+    parse(&own(name).into(), &Limits::default()).expect("a valid message")
 }
 
 #[test]

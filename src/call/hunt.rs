@@ -58,13 +58,14 @@ pub(super) enum Progress {
 }
 
 impl Hunt {
-    pub fn new(quarry: Quarry, invite: OutgoingInvite) -> Self {
+    /// A hunt that passes over whom the call has rung already.
+    pub fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         Self {
             quarry,
             invite,
             ringing: SmallVec::new(),
             until: Instant::default(),
-            rung: Vec::new(),
+            rung,
             finals: SmallVec::new(),
         }
     }
@@ -84,7 +85,7 @@ impl Hunt {
         match (&self.quarry, &call.facts.line) {
             (Quarry::Line, Some(line)) => {
                 let lookup = call.facts.lookup.as_ref().unwrap_or(&call.no_answer);
-                let ask = Asked { line, lookup, rung: &self.rung, now: cx.now.wall };
+                let ask = Asked { line, lookup, rung: &self.rung, now: call.started.wall };
                 plan(dir, &ask, cx.env)
             }
             (Quarry::Line, None) => Plan::default(),
@@ -97,7 +98,7 @@ impl Hunt {
     }
 
     fn single(&self, to: &Destination, ring: Duration, why: &str) -> Plan {
-        let (step, what, why) = if self.rung.is_empty() {
+        let (step, what, why) = if !self.rung.contains(to) {
             let step = Step::Ring(Ring { who: vec![to.clone()], ring, why: why.to_owned(), queue: None });
             (step, format!("ring {}", to.label()), why)
         } else {
@@ -116,7 +117,7 @@ impl Call {
             let plan = hunt.plan(self, cx);
             let Some((step, decisions)) = plan.first() else { break };
             for decision in decisions {
-                self.decide(decision.clone(), cx);
+                self.decide_once(decision, cx);
             }
             match step {
                 Step::Ring(ring) => {

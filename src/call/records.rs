@@ -1,7 +1,7 @@
 //! What a call says of itself: its record, its events, who is busy with it, and the lines of its ladder.
 
 use super::cx::Cx;
-use super::ladder::What;
+use super::ladder::{Entry, What};
 use super::leg::whole_seconds;
 use super::machine::Phase;
 use super::{Call, CallAction, Publication};
@@ -166,6 +166,16 @@ impl Call {
     pub(super) fn decide(&mut self, decision: Decision, cx: &Cx<'_>) {
         let Decision { what, why, passed_over } = decision;
         self.ladder.push(cx.now.wall, What::Decision { what, why, passed_over });
+    }
+
+    /// The same, unless the ladder has it: a plan is made anew for each step, and what leads to a queue is said once.
+    pub(super) fn decide_once(&mut self, decision: &Decision, cx: &Cx<'_>) {
+        let has_it = |entry: &Entry| {
+            matches!(&entry.what, What::Decision { what, why, .. } if *what == decision.what && *why == decision.why)
+        };
+        if !self.ladder.entries().iter().any(has_it) {
+            self.decide(decision.clone(), cx);
+        }
     }
 
     pub(super) fn note_received(&mut self, received: &Received, cx: &Cx<'_>) {

@@ -129,7 +129,12 @@ impl Call {
             Dialled::Queue(q) => format!("queue {q}"),
         };
         self.decide(Decision::new(format!("transfer to {what}"), format!("{} asks by REFER", self.label(refer.leg))), cx);
-        let hunt = Hunt::new(Quarry::Transfer(to), self.invite_for(stays, referred_by));
+        // A queue passes over whom the call has rung before; a party named by herself is rung again all the same.
+        let rung = match &to {
+            Dialled::Queue(_) => self.rung_so_far().chain(self.way_back(refer.leg, cx)).collect(),
+            Dialled::Destination(_) => Vec::new(),
+        };
+        let hunt = Hunt::new(Quarry::Transfer(to), self.invite_for(stays, referred_by), rung);
         let mut transfer = Transfer { refer, subscribed, by: refer.leg, stays, hunt, returning: false };
         if let Progress::Over(why) = self.ring_next(&mut transfer.hunt, cx) {
             self.target_failed(bridge, transfer, &why, cx);
@@ -286,8 +291,13 @@ impl Call {
         let hunt = Hunt::new(
             Quarry::Transfer(Dialled::Destination(back)),
             self.invite_for(transfer.stays, None),
+            Vec::new(),
         );
         self.next_target(bridge, Transfer { hunt, returning: true, ..transfer }, cx)
+    }
+
+    fn rung_so_far(&self) -> impl Iterator<Item = Destination> {
+        self.legs.iter().filter_map(|l| l.called.as_ref().map(|c| c.destination.clone()))
     }
 
     /// How the transferor is rung again.

@@ -309,6 +309,17 @@ fn a_mobile_that_was_rung_is_not_rung_again() {
 }
 
 #[test]
+fn a_forward_to_a_mobile_that_was_rung_is_not_rung_again() {
+    let house = house().line(|line| line.unanswered = Fallback::Mobile);
+    let dir = house.employee("carla", |carla| carla.extension = None).build();
+    let line = dir.line(phone(LINE)).unwrap();
+    let mobile = phone("+5511912345678");
+    let rung = [reach::outside(&dir, line, mobile, None)];
+    let plan = plan(&dir, &Asked { line, lookup: &known("carla"), rung: &rung, now: tuesday(10, 0) }, &Office::new());
+    assert_eq!(steps_of(&plan), ["hangup"]);
+}
+
+#[test]
 fn a_queue_that_was_dialled_is_planned_without_a_line() {
     let forward = Fallback::Forward(phone("+552133334444"));
     let dir = house().queue("support", |queue| queue.unanswered = forward).build();
@@ -376,6 +387,79 @@ fn every_step_has_a_reason_and_says_so_in_its_decision() {
         for (step, decision) in plan.steps.iter().zip(&plan.decisions) {
             assert!(!step.why().is_empty());
             assert_eq!(step.why(), decision.why);
+        }
+    }
+}
+
+mod whatever_the_house {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rule() -> impl Strategy<Value = Fallback> {
+        prop_oneof![
+            Just(Fallback::Hangup),
+            Just(Fallback::Voicemail),
+            Just(Fallback::LineQueue),
+            Just(Fallback::Mobile),
+            Just(Fallback::Wait),
+            Just(Fallback::Forward(phone("+552133334444"))),
+            prop::sample::select(vec!["ana", "carla", "dora", "zoe"]).prop_map(|id| Fallback::Employee(id.into())),
+            prop::sample::select(vec!["sales", "support", "nowhere"]).prop_map(|name| Fallback::Queue(name.into())),
+        ]
+    }
+
+    fn distribution() -> impl Strategy<Value = Distribution> {
+        prop::sample::select(vec![Distribution::AsEnqueued, Distribution::Evenly, Distribution::Everybody])
+    }
+
+    fn office() -> impl Strategy<Value = Office> {
+        let state = prop::sample::select(vec![Presence::Available, Presence::Available, Presence::Away, Presence::Off]);
+        let each = (state, any::<bool>(), prop::option::of(0..3_i64));
+        prop::collection::vec(each, 4).prop_map(|states| {
+            let people = ["ana", "bruno", "carla", "dora"].into_iter().zip(states);
+            people.fold(Office::new(), |office, (id, (presence, busy, rung))| {
+                let office = office.presence(id, presence);
+                let office = if busy { office.busy(id) } else { office };
+                rung.map_or(office.clone(), |minute| office.rung_at(id, minute))
+            })
+        })
+    }
+
+    fn lookups() -> impl Strategy<Value = Lookup> {
+        let ids = vec!["ana", "bruno", "carla", "dora", "zoe", ""];
+        prop_oneof![Just(UNKNOWN), prop::sample::select(ids).prop_map(known)]
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_ends_rings_nobody_twice_and_is_the_walk_of_its_steps(
+            (line_rule, sales_rule, support_rule) in (rule(), rule(), rule()),
+            (sales, support) in (distribution(), distribution()),
+            skip_busy in any::<bool>(),
+            office in office(),
+            lookup in lookups(),
+        ) {
+            let house = house().line(|line| line.unanswered = line_rule);
+            let house = house.queue("sales", |queue| {
+                (queue.unanswered, queue.distribution, queue.skip_busy) = (sales_rule, sales, skip_busy);
+            });
+            let dir = house.queue("support", |queue| (queue.unanswered, queue.distribution) = (support_rule, support));
+            let dir = dir.build();
+            let plan = planned(&dir, &lookup, &office);
+            let rings = plan.steps.iter().filter_map(|step| match step {
+                Step::Ring(ring) => Some(ring.who.iter().map(Destination::label).collect::<Vec<_>>().join("+")),
+                _ => None,
+            });
+            let rings: Vec<String> = rings.collect();
+            prop_assert_eq!(&walked(&dir, &lookup, &office), &rings);
+            let mut each: Vec<&str> = rings.iter().flat_map(|ring| ring.split('+').filter(|who| !who.is_empty())).collect();
+            let all = each.len();
+            each.sort_unstable();
+            each.dedup();
+            prop_assert_eq!(each.len(), all);
+            let ends = plan.steps.iter().filter(|step| matches!(step, Step::Hangup { .. } | Step::Voicemail { .. }));
+            prop_assert_eq!(ends.count(), 1);
         }
     }
 }

@@ -22,6 +22,8 @@ mod name;
 mod print;
 mod source;
 mod status;
+#[cfg(test)]
+mod tests;
 mod text;
 mod typed;
 mod wire;

@@ -155,8 +155,10 @@ impl<'a> Reader<'a> {
 
     fn value(&self, range: Range<usize>) -> Result<Text, Fault> {
         let raw = self.slice(range.clone());
-        let begin = range.start + (raw.len() - raw.trim_ascii_start().len());
-        let trimmed = begin..begin + raw.trim_ascii().len();
+        let blank = |b: &u8| matches!(b, b' ' | b'\t');
+        let before = raw.iter().take_while(|b| blank(b)).count();
+        let after = raw.iter().skip(before).rev().take_while(|b| blank(b)).count();
+        let trimmed = range.start + before..range.end - after;
         // Some peers take a bare CR for the end of a line: it must not reach them in the middle of one.
         if memchr::memchr(b'\r', self.slice(trimmed.clone())).is_some() {
             return Err(Fault::BareCr);
@@ -209,7 +211,15 @@ fn split(bytes: &[u8], line: &Range<usize>) -> Option<(Range<usize>, Range<usize
 /// RFC 3261 §7.3.1: the folds are "equivalent to … a single SP character".
 fn unfolded(value: &[u8]) -> Result<Text, Fault> {
     let mut out = Vec::with_capacity(value.len());
-    for line in value.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+    let blank = |b: u8| matches!(b, b' ' | b'\t');
+    for line in value.split(|&b| b == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let end = line.iter().rposition(|&b| !blank(b)).map_or(0, |last| last + 1);
+        let line = line.get(..end).unwrap_or_default();
+        let line = line.get(line.iter().take_while(|b| blank(**b)).count()..).unwrap_or_default();
+        if line.is_empty() {
+            continue;
+        }
         if memchr::memchr(b'\r', line).is_some() {
             return Err(Fault::BareCr);
         }
@@ -395,7 +405,14 @@ fn checked(headers: &Headers, method: Option<&str>) -> Option<Fault> {
             }
             Name::Via if value.is_empty() => Err(Syntax::Via),
             Name::Contact if *value == "*" => Ok(()),
-            Name::From | Name::To | Name::Contact | Name::Route | Name::RecordRoute => lexer::address(value).map(drop),
+            // RFC 3261 §25.1: tag-param = "tag" EQUAL token.
+            Name::From | Name::To => {
+                lexer::address(value).and_then(|parts| match lexer::Params(parts.params).value("tag") {
+                    Some("") => Err(Syntax::Parameters),
+                    _ => Ok(()),
+                })
+            }
+            Name::Contact | Name::Route | Name::RecordRoute => lexer::address(value).map(drop),
             Name::CSeq => match (lexer::cseq(value), method) {
                 // RFC 3261 §8.1.1.5: "The method MUST match that of the request."
                 (Ok((_, named)), Some(method)) if named != method => return Some(Fault::CSeqMethod),

@@ -1,0 +1,1 @@
+//! Whole conversations of user agents on a virtual clock.
