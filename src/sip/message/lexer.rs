@@ -1,6 +1,6 @@
 //! The lexers of SIP's grammar (RFC 3261 §25.1): URIs, addresses, parameters, Via, CSeq and lists.
 //!
-//! They borrow, allocate nothing and never panic. What they take is checked; [`typed`](super::typed) makes rsip's
+//! They borrow, allocate nothing and never panic. What they take is checked; [`convert`](super::convert) makes rsip's
 //! values of it. rsip's own parsers see none of this: they misread dots in user parts, IPv6, `tel:` and `?headers`.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -193,7 +193,7 @@ pub(super) fn address(text: &str) -> Read<AddressParts<'_>> {
             (uri(inside)?, trim(after))
         }
         None if !display.is_empty() => return Err(Syntax::Address),
-        // RFC 3261 §20.10: "If the URI contains a comma, question mark or semicolon, the URI MUST be enclosed in
+        // RFC 3261 §20: "If the URI contains a comma, question mark or semicolon, the URI MUST be enclosed in
         // angle brackets"; without them the parameters are the header's.
         None => {
             let (bare, params) = until(rest, |b| matches!(b, b';' | b',' | b'?' | b' ' | b'\t'));

@@ -112,5 +112,7 @@ fn a_printed_response_looks_like_this() {
         "SIP/2.0 180 Ringing\r\nVia: v1\r\nVia: v2\r\nTo: <sip:h>;tag=t\r\nRecord-Route: <sip:p;lr>\r\n\
          Content-Length: 0\r\n\r\n"
     );
+    let stateless = || Response::to(&request, Status::FORBIDDEN).with_stateless_to_tag().to_bytes();
+    assert_eq!(stateless(), stateless());
     assert_eq!(Response::to(&request, Status::TRYING).headers.get(&Name::Timestamp).unwrap(), "54");
 }
