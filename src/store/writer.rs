@@ -73,6 +73,11 @@ impl Queue {
         self.wake.notify_one();
     }
 
+    #[cfg(test)]
+    fn take_pragma(&self) -> Option<&'static str> {
+        self.pending.lock().pragma.take()
+    }
+
     fn take(&self) -> Rows {
         let mut pending = self.pending.lock();
         self.in_flight.store(pending.calls.len(), Ordering::Relaxed);
@@ -155,7 +160,7 @@ impl Writer {
             }
             tokio::time::sleep(RETRY[attempt.min(RETRY.len() - 1)]).await;
             #[cfg(test)]
-            if let Some(pragma) = self.queue.pending.lock().pragma.take() {
+            if let Some(pragma) = self.queue.take_pragma() {
                 sqlx::raw_sql(pragma).execute(&mut self.db).await.unwrap();
                 continue;
             }

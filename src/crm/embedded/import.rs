@@ -62,7 +62,8 @@ pub(super) async fn run(crm: &Embedded, csv: &str, country: &str) -> Result<Done
 
 /// The file's rows; a file without the columns is refused whole.
 fn read(csv: &str, country: &str) -> Result<(Vec<Entry>, Vec<Rejected>), EditError> {
-    let csv = csv.strip_prefix('\u{feff}').unwrap_or(csv);
+    // With one byte a line's end, the reader's line numbers are those of the file.
+    let csv = csv.strip_prefix('\u{feff}').unwrap_or(csv).replace("\r\n", "\n");
     let head = csv.lines().next().unwrap_or_default();
     // Spreadsheets of this part of the world separate by semicolons.
     let delimiter = if head.contains(';') && !head.contains(',') { b';' } else { b',' };

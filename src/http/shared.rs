@@ -1,0 +1,50 @@
+//! What every handler may use.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::Secret;
+use crate::crm::Backend;
+use crate::crm::embedded::Embedded;
+use crate::crm::outbox::Outbox;
+use crate::node::Handle;
+use crate::store::Store;
+
+/// The node, the store and the CRM behind the API.
+pub struct Shared {
+    /// The running node.
+    pub(super) node: Handle,
+    /// Ended calls.
+    pub(super) store: Store,
+    /// What the CRM is owed, and the CRM.
+    pub(super) outbox: Outbox<Backend>,
+    /// `http.api_token`.
+    pub(super) api_token: Option<Secret>,
+    /// One permit for each listener of `GET /api/events`.
+    pub(super) listeners: Arc<Semaphore>,
+    /// True once the servers stop: streams without an end of their own end then.
+    pub(super) closing: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// Everything that the handlers use.
+    pub fn new(node: Handle, store: Store, outbox: Outbox<Backend>, api_token: Option<Secret>) -> Arc<Self> {
+        let listeners = Arc::new(Semaphore::new(LISTENERS));
+        Arc::new(Self { node, store, outbox, api_token, listeners, closing: watch::Sender::new(false) })
+    }
+
+    /// Our own CRM.
+    pub(super) fn crm(&self) -> &Embedded {
+        let Backend::Embedded(crm) = self.outbox.crm();
+        crm
+    }
+
+    /// Ends the servers and every stream of events.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+}
+
+/// Listeners of `GET /api/events` at once: each holds a connection and may lag a thousand events behind.
+const LISTENERS: usize = 64;
