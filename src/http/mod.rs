@@ -20,5 +20,5 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
-pub use control::{Asked, CallerAsked, Counted, LiveFacts};
+pub use control::LiveFacts;
 pub use shared::Shared;

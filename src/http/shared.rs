@@ -46,5 +46,11 @@ impl Shared {
     }
 }
 
+/// Waits until the servers stop.
+pub(super) async fn closed(closing: &mut watch::Receiver<bool>) {
+    // An error says that `Shared` is gone, and with it the servers. The value is a lock: not to be kept.
+    drop(closing.wait_for(|closing| *closing).await);
+}
+
 /// Listeners of `GET /api/events` at once: each holds a connection and may lag a thousand events behind.
 const LISTENERS: usize = 64;
