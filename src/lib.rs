@@ -10,7 +10,8 @@ pub mod net;
 pub mod node;
 pub mod route;
 pub mod sdp;
-pub mod sip;
 #[cfg(test)]
 mod sim;
+pub mod sip;
+pub mod softphone;
 pub mod store;

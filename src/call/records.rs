@@ -27,6 +27,7 @@ impl Call {
             to: self.facts.to.clone(),
             line: self.facts.line.as_ref().map(|l| l.number),
             lookup: match (&self.facts.lookup, self.ended) {
+                (None, _) if self.blacklisted => None, // a refused call asks nothing
                 (None, None) => None,
                 _ => Some(self.lookup_kind()),
             },
@@ -170,9 +171,7 @@ impl Call {
 
     /// The same, unless the ladder has it: a plan is made anew for each step, and what leads to a queue is said once.
     pub(super) fn decide_once(&mut self, decision: &Decision, cx: &Cx<'_>) {
-        let has_it = |entry: &Entry| {
-            matches!(&entry.what, What::Decision { what, why, .. } if *what == decision.what && *why == decision.why)
-        };
+        let has_it = |entry: &Entry| matches!(&entry.what, What::Decision { what, why, .. } if *what == decision.what && *why == decision.why);
         if !self.ladder.entries().iter().any(has_it) {
             self.decide(decision.clone(), cx);
         }
@@ -194,6 +193,7 @@ impl Call {
         let start_line = String::from_utf8_lossy(&transmit.bytes[..end]).into_owned();
         let call_id = self.ua.sip_call_id(transmit.leg).to_owned();
         let to = self.label(transmit.leg);
-        self.ladder.push(cx.now.wall, What::Sip { from: US.to_owned(), to, start_line, call_id, again: transmit.again });
+        self.ladder
+            .push(cx.now.wall, What::Sip { from: US.to_owned(), to, start_line, call_id, again: transmit.again });
     }
 }

@@ -47,3 +47,22 @@ fn as_json(faults: &[Fault], warnings: &[Fault]) -> String {
         |found: &'_ [Fault]| found.iter().map(|fault| serde_json::json!(Finding::from(fault))).collect::<Vec<_>>();
     serde_json::json!({ "faults": list(faults), "warnings": list(warnings) }).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_every_fault_with_its_place_and_mend() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ramal.toml");
+        std::fs::write(&path, "[media]\nmod = \"bypass\"\n").unwrap();
+        let faults = config::load(&path).unwrap_err();
+        let json: serde_json::Value = serde_json::from_str(&as_json(faults.faults(), faults.warnings())).unwrap();
+        assert_eq!(json["faults"][0]["line"], 2);
+        assert_eq!(json["faults"][0]["file"], path.to_str().unwrap());
+        assert_eq!(json["faults"][0]["message"], "[media] knows no key `mod`");
+        assert_eq!(json["faults"][0]["help"], "did you mean `mode`?");
+        assert!(json["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()));
+    }
+}

@@ -5,7 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, Severity,
+    SourceCode, SourceSpan, SpanContents,
+};
 
 /// The text of one file, shared by all that points into it.
 #[derive(Debug)]
@@ -28,6 +31,9 @@ pub(super) struct At<T> {
     pub(super) value: T,
     pub(super) place: Place,
 }
+
+/// A list, and where each of its items is written.
+pub(super) type List<T> = At<Vec<At<T>>>;
 
 impl<T> At<T> {
     pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
@@ -62,11 +68,6 @@ impl Fault {
         self
     }
 
-    pub(super) fn help_if(mut self, help: Option<String>) -> Self {
-        self.help = help.or(self.help);
-        self
-    }
-
     /// The file, as the operator wrote its path.
     pub fn file(&self) -> &str {
         &self.place.source.name
@@ -91,10 +92,10 @@ impl Fault {
     /// The fault with its piece of the file, over several lines; coloured for a terminal.
     pub fn render(&self, colours: bool) -> String {
         let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(0);
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(110);
         let mut text = String::new();
-        match handler.render_report(&mut text, &Shown::of(self)) {
-            Ok(()) => text,
+        match handler.render_report(&mut text, &Shown { fault: self }) {
+            Ok(()) => text + "\n",
             Err(_) => self.to_string(), // the writer is a String, so only a span outside the text can fail
         }
     }
@@ -108,17 +109,31 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A fault as miette wants it.
+/// A fault as miette wants it: with the lines that it underlines, and no others.
 #[derive(Debug)]
 struct Shown<'a> {
     fault: &'a Fault,
-    source: NamedSource<String>,
 }
 
-impl<'a> Shown<'a> {
-    fn of(fault: &'a Fault) -> Self {
-        let Source { name, text } = &*fault.place.source;
-        Self { fault, source: NamedSource::new(name, text.clone()) }
+impl SourceCode for Shown<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let Source { name, text } = &*self.fault.place.source;
+        let (head, rest) = text.split_at_checked(span.offset()).ok_or(MietteError::OutOfBounds)?;
+        let tail = rest.get(span.len()..).ok_or(MietteError::OutOfBounds)?;
+        let column = head.len() - head.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = head.bytes().filter(|b| *b == b'\n').count();
+        // Asked without context, miette wants to know where the span begins; else it wants text to show.
+        let (start, column) = if before + after == 0 { (head.len(), column) } else { (head.len() - column, 0) };
+        let end = head.len() + span.len() + if column == 0 { tail.find('\n').unwrap_or(tail.len()) } else { 0 };
+        let lines = text.get(start..end).ok_or(MietteError::OutOfBounds)?;
+        let shown = SourceSpan::from(start..end);
+        let count = lines.lines().count();
+        Ok(Box::new(MietteSpanContents::new_named(name.clone(), lines.as_bytes(), shown, line, column, count)))
     }
 }
 
@@ -140,7 +155,7 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
+        Some(self)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

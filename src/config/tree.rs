@@ -3,14 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{At, Fault, Place, Report, Source, nearest};
-use super::secret::Secret;
+use super::fault::{At, Fault, List, Place, Report, Source, nearest};
 use super::value::Wrong;
 
 /// A table that is being read. Each reader names its key, and [`Section::finish`] refuses the keys that nobody named.
@@ -20,8 +18,8 @@ pub(super) struct Section<'a> {
     /// Its header, or its inline table.
     pub(super) place: Place,
     table: &'a DeTable<'a>,
-    source: &'a Arc<Source>,
-    report: &'a Report,
+    pub(super) source: &'a Arc<Source>,
+    pub(super) report: &'a Report,
     asked: RefCell<BTreeSet<&'static str>>,
 }
 
@@ -41,11 +39,11 @@ impl<'a> Section<'a> {
         self.report
     }
 
-    fn at(&self, span: Range<usize>) -> Place {
+    pub(super) fn at(&self, span: Range<usize>) -> Place {
         Place { source: self.source.clone(), span }
     }
 
-    fn find(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+    pub(super) fn find(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().insert(key);
         self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
@@ -63,12 +61,9 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn wrong_type(&self, place: &Place, key: &str, want: &str, got: &DeValue<'_>) {
-        let quotes = (want.starts_with("a text")
-            && matches!(got, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)))
-        .then(|| "put it in quotes".to_owned());
+    pub(super) fn wrong_type(&self, place: &Place, key: &str, want: &str, got: &DeValue<'_>) {
         let message = format!("{}: `{key}` wants {want}, not {}", self.what, type_name(got));
-        self.report.fault(Fault::new(place, message).label(format!("{want} wanted")).help_if(quotes));
+        self.report.fault(Fault::new(place, message).label(format!("{want} wanted")));
     }
 
     pub(super) fn flag(&self, key: &'static str) -> Option<At<bool>> {
@@ -96,8 +91,31 @@ impl<'a> Section<'a> {
 
     /// A text that `parse` understands.
     pub(super) fn parsed<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<At<T>> {
-        let found = self.shaped(key, "a text", DeValue::as_str)?;
-        self.understood(key, found.value, &found.place, &parse)
+        let value = self.find(key)?;
+        self.text(key, value, &parse)
+    }
+
+    fn text<T>(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: &impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<At<T>> {
+        let place = self.at(value.span());
+        match value.get_ref() {
+            DeValue::String(text) => self.understood(key, text, &place, parse),
+            DeValue::Integer(number) => {
+                // Right but for its quotes, or wrong all over: `drain = 60` lacks its unit too.
+                let help = parse(number.as_str()).map_or_else(|wrong| wrong.help, |_| format!("write \"{number}\""));
+                let message = format!("{}: `{key}` wants a text, not a whole number", self.what);
+                self.report.fault(Fault::new(&place, message).label("a text wanted").help(help));
+                None
+            }
+            other => {
+                self.wrong_type(&place, key, "a text", other);
+                None
+            }
+        }
     }
 
     fn understood<T>(
@@ -122,19 +140,11 @@ impl<'a> Section<'a> {
     }
 
     /// A list of texts that `parse` understands; those that it does not are faults, the others stay.
-    pub(super) fn list<T>(
-        &self,
-        key: &'static str,
-        parse: impl Fn(&str) -> Result<T, Wrong>,
-    ) -> Option<At<Vec<At<T>>>> {
+    pub(super) fn list<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<List<T>> {
         let found = self.shaped(key, "a list of texts", DeValue::as_array)?;
         let mut all = Vec::new();
         for item in found.value {
-            let place = self.at(item.span());
-            match item.get_ref().as_str() {
-                Some(text) => all.extend(self.understood(key, text, &place, &parse)),
-                None => self.wrong_type(&place, key, "a text", item.get_ref()),
-            }
+            all.extend(self.text(key, item, &parse));
         }
         Some(At { value: all, place: found.place })
     }
@@ -162,82 +172,6 @@ impl<'a> Section<'a> {
             }
         }
         Some(all)
-    }
-
-    /// A secret: plain, `{ env = "NAME" }` or `{ file = "PATH" }`, the path relative to the file that names it.
-    pub(super) fn secret(&self, key: &'static str) -> Option<At<Secret>> {
-        let value = self.find(key)?;
-        let place = self.at(value.span());
-        if let Some(text) = value.get_ref().as_str() {
-            return Some(At { value: Secret::new(text.to_owned()), place });
-        }
-        let DeValue::Table(table) = value.get_ref() else {
-            self.wrong_type(&place, key, SECRET, value.get_ref());
-            return None;
-        };
-        let inner = Section::new(format!("{}: `{key}`", self.what), self.source, table, value.span(), self.report);
-        let env = inner.parsed("env", super::value::text);
-        let file = inner.parsed("file", super::value::text);
-        inner.finish();
-        match (env, file) {
-            (Some(name), None) => self.from_environment(key, &name),
-            (None, Some(path)) => self.from_file(key, &path),
-            _ => {
-                self.two_places(key, &place);
-                None
-            }
-        }
-    }
-
-    /// A secret that this release does not use: its shape is checked, its value not read.
-    pub(super) fn unused_secret(&self, key: &'static str) -> Option<Place> {
-        let value = self.find(key)?;
-        let place = self.at(value.span());
-        match value.get_ref() {
-            DeValue::String(_) => {}
-            DeValue::Table(table) => {
-                let inner =
-                    Section::new(format!("{}: `{key}`", self.what), self.source, table, value.span(), self.report);
-                let (env, file) = (inner.parsed("env", super::value::text), inner.parsed("file", super::value::text));
-                inner.finish();
-                if env.is_some() == file.is_some() {
-                    self.two_places(key, &place);
-                }
-            }
-            other => self.wrong_type(&place, key, SECRET, other),
-        }
-        Some(place)
-    }
-
-    fn two_places(&self, key: &str, place: &Place) {
-        let message = format!("{}: `{key}` comes from one place", self.what);
-        self.report.fault(Fault::new(place, message).help("write either { env = \"NAME\" } or { file = \"PATH\" }"));
-    }
-
-    /// A variable that is not set is a warning: `check` runs where the service's environment is not.
-    fn from_environment(&self, key: &str, name: &At<String>) -> Option<At<Secret>> {
-        match std::env::var(&name.value) {
-            Ok(text) if !text.is_empty() => Some(At { value: Secret::new(text), place: name.place.clone() }),
-            _ => {
-                let message = format!("{}: `{key}`: the environment variable {} is not set", self.what, name.value);
-                let help = "as long as it is not, the key counts as not written";
-                self.report.warn(Fault::new(&name.place, message).help(help));
-                None
-            }
-        }
-    }
-
-    fn from_file(&self, key: &str, path: &At<String>) -> Option<At<Secret>> {
-        let folder = Path::new(&self.source.name).parent().unwrap_or(Path::new(""));
-        match std::fs::read_to_string(folder.join(&path.value)) {
-            Ok(text) => Some(At { value: Secret::new(text.trim_end().to_owned()), place: path.place.clone() }),
-            Err(error) => {
-                let message = format!("{}: `{key}`: {} cannot be read: {error}", self.what, path.value);
-                self.report
-                    .fault(Fault::new(&path.place, message).help("the path counts from the folder of this file"));
-                None
-            }
-        }
     }
 
     /// A table inside this one.
@@ -304,8 +238,6 @@ impl<'a> Section<'a> {
         }
     }
 }
-
-const SECRET: &str = "a text, { env = \"NAME\" } or { file = \"PATH\" }";
 
 /// One of `words`, else a fault that names them all.
 pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Wrong> {

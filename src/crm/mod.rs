@@ -1,4 +1,4 @@
-//! The CRM in the call: its words ([`model`]), what it is asked and told ([`policy`]), and the backends that answer.
+//! The CRM in the call: its words ([`model`]), what it is asked and told, and the backends that answer.
 //!
 //! A backend is asked who calls ([`Crm::who_calls`]); everything that it is told goes through the [`outbox`], which
 //! keeps it until it is in effect.
@@ -6,8 +6,8 @@
 pub mod desk;
 pub mod embedded;
 pub mod model;
-pub mod policy;
 pub mod outbox;
+pub mod policy;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -47,13 +47,13 @@ async fn desk(
 ) -> Result<Json<Answer>, ApiError> {
     let directory = shared.node.directory();
     let of_the_house = |number| directory.employee_with(number).is_some() || directory.line(number).is_some();
-    Ok(Json(desk::answer(&shared.outbox, shared.store.reader(), request, &of_the_house).await?))
+    Ok(Json(desk::answer(shared.node.outbox(), shared.reader(), request, &of_the_house).await?))
 }
 
 /// Asks the CRM as a call would, with its deadline.
 async fn lookup(State(shared): State<Arc<Shared>>, Body(asked): Body<WhoCalls>) -> Json<Lookup> {
     let deadline = shared.node.directory().crm.deadline;
-    Json(match tokio::time::timeout(deadline, shared.outbox.crm().who_calls(&asked)).await {
+    Json(match tokio::time::timeout(deadline, shared.node.outbox().crm().who_calls(&asked)).await {
         Ok(Ok(lookup)) => lookup,
         Ok(Err(_)) => Lookup::Undetermined(NoAnswer::Unavailable),
         Err(_) => Lookup::Undetermined(NoAnswer::Deadline),
@@ -61,7 +61,7 @@ async fn lookup(State(shared): State<Arc<Shared>>, Body(asked): Body<WhoCalls>) 
 }
 
 async fn live(State(shared): State<Arc<Shared>>) -> Result<Json<LiveFacts>, ApiError> {
-    let mut facts = LiveFacts { last_rung: shared.store.reader().last_rung().await?.into_iter().collect(), ..LiveFacts::default() };
+    let mut facts = LiveFacts { last_rung: shared.reader().last_rung().await?.into_iter().collect(), ..LiveFacts::default() };
     for employee in &shared.node.directory().employees {
         facts.presence.insert(employee.id.clone(), shared.node.presence(&employee.id));
     }

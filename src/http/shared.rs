@@ -5,20 +5,13 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Secret;
-use crate::crm::Backend;
-use crate::crm::embedded::Embedded;
-use crate::crm::outbox::Outbox;
 use crate::node::Handle;
-use crate::store::Store;
+use crate::store::Reader;
 
-/// The node, the store and the CRM behind the API.
+/// The node behind the API, and what the API itself keeps.
 pub struct Shared {
     /// The running node.
     pub(super) node: Handle,
-    /// Ended calls.
-    pub(super) store: Store,
-    /// What the CRM is owed, and the CRM.
-    pub(super) outbox: Outbox<Backend>,
     /// `http.api_token`.
     pub(super) api_token: Option<Secret>,
     /// One permit for each listener of `GET /api/events`.
@@ -28,16 +21,15 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Everything that the handlers use.
-    pub fn new(node: Handle, store: Store, outbox: Outbox<Backend>, api_token: Option<Secret>) -> Arc<Self> {
+    /// Everything that the handlers use; without an `http.api_token` nobody gets in over TCP.
+    pub fn new(node: Handle, api_token: Option<Secret>) -> Arc<Self> {
         let listeners = Arc::new(Semaphore::new(LISTENERS));
-        Arc::new(Self { node, store, outbox, api_token, listeners, closing: watch::Sender::new(false) })
+        Arc::new(Self { node, api_token, listeners, closing: watch::Sender::new(false) })
     }
 
-    /// Our own CRM.
-    pub(super) fn crm(&self) -> &Embedded {
-        let Backend::Embedded(crm) = self.outbox.crm();
-        crm
+    /// The call log.
+    pub(super) fn reader(&self) -> &Reader {
+        self.node.store().reader()
     }
 
     /// Ends the servers and every stream of events.

@@ -2,5 +2,7 @@
 
 pub mod framing;
 mod icmp;
+pub mod outbound;
 pub mod sink;
+pub mod tcp;
 pub mod udp;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use crate::base::Transport;
+use crate::sip::message::ParseError;
 
 /// The way by which bytes came, or were to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,8 +22,8 @@ pub struct Path {
 pub trait Sink: Send + Sync + 'static {
     /// One whole message, or one datagram.
     fn received(&self, path: Path, bytes: Bytes);
-    /// A stream whose next message cannot be framed: this is its head. The connection closes behind the answer.
-    fn unframed(&self, path: Path, head: Bytes);
-    /// A message that did not get there; `sent` is its beginning, at least its topmost Via.
+    /// A stream whose next message cannot be found. What is sent in here still goes out; then the connection closes.
+    fn unframed(&self, path: Path, fault: &ParseError);
+    /// A message that did not get there; `sent` is its beginning, with its topmost Via.
     fn unreachable(&self, path: Path, sent: &[u8]);
 }

@@ -80,7 +80,7 @@ impl Udp {
     }
 
     /// Hands every datagram to `sink`, for ever.
-    pub async fn receive(&self, sink: &impl Sink) {
+    pub async fn receive(&self, sink: &dyn Sink) {
         let mut buffer = vec![0; LARGEST];
         loop {
             match self.socket.ready(Interest::READABLE | Interest::ERROR).await {
@@ -106,7 +106,7 @@ impl Udp {
     }
 
     /// Tells of the datagrams that ICMP sent back.
-    fn report_lost(&self, buffer: &mut [u8], sink: &impl Sink) {
+    fn report_lost(&self, buffer: &mut [u8], sink: &dyn Sink) {
         while let Ok((length, remote)) =
             self.socket.try_io(Interest::ERROR, || icmp::next_lost(&self.socket, &mut *buffer))
         {
@@ -179,10 +179,14 @@ mod tests {
         fn received(&self, path: Path, bytes: Bytes) {
             self.0.send(Seen::Received(path.remote, bytes)).unwrap();
         }
-        fn unframed(&self, _: Path, _: Bytes) {}
+        fn unframed(&self, _: Path, _: &crate::sip::message::ParseError) {}
         fn unreachable(&self, path: Path, sent: &[u8]) {
             self.0.send(Seen::Lost(path.remote, sent.to_vec())).unwrap();
         }
+    }
+
+    async fn soon<T>(event: impl Future<Output = T>) -> T {
+        tokio::time::timeout(std::time::Duration::from_secs(5), event).await.expect("it comes at once")
     }
 
     fn any() -> SocketAddr {
@@ -199,9 +203,9 @@ mod tests {
             async move { udp.receive(&Watcher(tell)).await }
         });
         udp.send(closed, &Bytes::from_static(b"INVITE to nobody")).unwrap();
-        assert_eq!(seen.recv().await, Some(Seen::Lost(closed, b"INVITE to nobody".to_vec())));
+        assert_eq!(soon(seen.recv()).await, Some(Seen::Lost(closed, b"INVITE to nobody".to_vec())));
         peer.send(udp.local(), &Bytes::from_static(b"hello")).unwrap();
-        assert_eq!(seen.recv().await, Some(Seen::Received(peer.local(), Bytes::from_static(b"hello"))));
+        assert_eq!(soon(seen.recv()).await, Some(Seen::Received(peer.local(), Bytes::from_static(b"hello"))));
         reader.abort();
     }
 }

@@ -128,7 +128,8 @@ impl Shared {
     fn find(&self, call: CallId) -> Option<Vec<Entry>> {
         let (places, waiting) = {
             let state = self.state.lock();
-            let waiting: Vec<_> = state.waiting.iter().filter(|(id, _)| *id == call).map(|(_, l)| Arc::clone(l)).collect();
+            let waiting: Vec<_> =
+                state.waiting.iter().filter(|(id, _)| *id == call).map(|(_, l)| Arc::clone(l)).collect();
             (state.places.get(&call).cloned().unwrap_or_default(), waiting)
         };
         let mut ladder = Vec::new();

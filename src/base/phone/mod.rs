@@ -6,6 +6,8 @@ mod clean;
 mod forms;
 mod number;
 mod read;
+#[cfg(test)]
+mod table;
 
 pub use abroad::{country, is_area, is_country, warm_up};
 pub use forms::{keys, national, variants};

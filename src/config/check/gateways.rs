@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::names::Names;
 use super::numbers::Numbers;
 use crate::base::phone;
-use crate::config::fault::{At, Fault, Place, Report};
+use crate::config::fault::{At, Fault, List, Place, Report};
 use crate::config::raw::{Outgoing, Raw, RawPbx};
 use crate::route::directory::{IdentityHeader, NumbersOut, Pbx, Trunk};
 
@@ -110,7 +110,7 @@ struct Origin<'a> {
 struct Gateway<'a> {
     who: String,
     peers: Vec<(&'a Place, SocketAddr)>,
-    accept: Option<&'a At<Vec<At<IpNet>>>>,
+    accept: Option<&'a List<IpNet>>,
 }
 
 /// Two gateways that the same request could come from: a fault, unless only their ports differ.
@@ -184,7 +184,7 @@ fn only_ports_differ(gateways: &[Gateway<'_>], a: &Origin<'_>, b: &Origin<'_>) -
         && within.clone().all(|(_, x)| second.iter().all(|(_, y)| x != y))
 }
 
-fn none_left<T>(who: &str, key: &str, list: &At<Vec<At<T>>>, report: &Report) {
+fn none_left<T>(who: &str, key: &str, list: &List<T>, report: &Report) {
     // Where items were refused, they were told about one by one.
     if list.value.is_empty()
         && list.place.source.text.get(list.place.span.clone()).is_some_and(|text| !text.contains('"'))
@@ -193,7 +193,7 @@ fn none_left<T>(who: &str, key: &str, list: &At<Vec<At<T>>>, report: &Report) {
     }
 }
 
-fn none_left_where_written<T>(who: &str, key: &str, list: Option<&At<Vec<At<T>>>>, report: &Report) {
+fn none_left_where_written<T>(who: &str, key: &str, list: Option<&List<T>>, report: &Report) {
     if let Some(list) = list {
         none_left(who, key, list, report);
     }
@@ -205,6 +205,6 @@ pub(super) fn written<T: Clone>(found: Option<&At<T>>, default: T) -> T {
 }
 
 /// The values of a list without their places.
-pub(super) fn values<T: Clone>(found: Option<&At<Vec<At<T>>>>) -> Option<Vec<T>> {
+pub(super) fn values<T: Clone>(found: Option<&List<T>>) -> Option<Vec<T>> {
     found.map(|list| list.value.iter().map(|item| item.value.clone()).collect())
 }

@@ -7,10 +7,31 @@ use crate::config::raw::Raw;
 
 /// All names of the files, right or wrong, so that a reference to a faulty thing is no second fault.
 pub(super) struct Names<'a> {
-    trunks: Vec<&'a str>,
-    pbxs: Vec<&'a str>,
-    employees: Vec<&'a str>,
-    queues: Vec<&'a str>,
+    trunks: Known<'a>,
+    pbxs: Known<'a>,
+    employees: Known<'a>,
+    queues: Known<'a>,
+}
+
+/// The names of one kind of thing.
+struct Known<'a> {
+    names: Vec<&'a At<String>>,
+    /// One lacks its name: then nobody can say that a reference means nothing.
+    some_unnamed: bool,
+}
+
+impl<'a> Known<'a> {
+    /// Gathers them; a name given twice is a fault.
+    fn of(kind: &str, names: impl Iterator<Item = &'a Option<At<String>>> + Clone, report: &Report) -> Self {
+        let some_unnamed = names.clone().any(Option::is_none);
+        let names: Vec<_> = names.flatten().collect();
+        twice(kind, &names, report);
+        Self { names, some_unnamed }
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &'a str> {
+        self.names.iter().map(|name| name.value.as_str())
+    }
 }
 
 /// What a reference means.
@@ -34,25 +55,21 @@ impl Thing {
 }
 
 impl<'a> Names<'a> {
-    /// Gathers them; a name given twice is a fault.
+    /// Gathers them; a name or an extension given twice is a fault.
     pub(super) fn of(raw: &'a Raw, report: &Report) -> Self {
-        let trunks: Vec<_> = raw.trunks.iter().filter_map(|trunk| trunk.name.as_ref()).collect();
-        let pbxs: Vec<_> = raw.pbxs.iter().filter_map(|pbx| pbx.name.as_ref()).collect();
-        let employees: Vec<_> = raw.employees.iter().filter_map(|employee| employee.id.as_ref()).collect();
-        let queues: Vec<_> = raw.queues.iter().filter_map(|queue| queue.name.as_ref()).collect();
-        twice("trunk", &trunks, report);
-        twice("PBX", &pbxs, report);
-        twice("employee", &employees, report);
-        twice("queue", &queues, report);
         let staff = raw.employees.iter().filter_map(|employee| employee.extension.as_ref());
         let dialled = raw.queues.iter().filter_map(|queue| queue.extension.as_ref());
         twice("extension", &staff.chain(dialled).collect::<Vec<_>>(), report);
-        let texts = |names: Vec<&'a At<String>>| names.into_iter().map(|name| name.value.as_str()).collect();
-        Self { trunks: texts(trunks), pbxs: texts(pbxs), employees: texts(employees), queues: texts(queues) }
+        Self {
+            trunks: Known::of("trunk", raw.trunks.iter().map(|trunk| &trunk.name), report),
+            pbxs: Known::of("PBX", raw.pbxs.iter().map(|pbx| &pbx.name), report),
+            employees: Known::of("employee", raw.employees.iter().map(|employee| &employee.id), report),
+            queues: Known::of("queue", raw.queues.iter().map(|queue| &queue.name), report),
+        }
     }
 
     pub(super) fn is_trunk(&self, name: &str) -> bool {
-        self.trunks.contains(&name)
+        self.trunks.texts().any(|trunk| trunk == name)
     }
 
     /// The name, where something has it; else a fault: `queue `sales` lists `brun`, who is no employee`.
@@ -64,14 +81,14 @@ impl<'a> Names<'a> {
             Thing::Queue => &self.queues,
         };
         let name = &wanted.value;
-        if known.contains(&name.as_str()) {
+        if known.some_unnamed || known.texts().any(|known| known == name) {
             return Some(name.clone());
         }
         let is = if thing == Thing::Employee { "who is" } else { "which is" };
         let message = format!("{who} names `{name}`, {is} {}", thing.no_such());
-        let help = nearest(name, known.iter().copied()).unwrap_or_else(|| match known.as_slice() {
+        let help = nearest(name, known.texts()).unwrap_or_else(|| match known.texts().collect::<Vec<_>>().as_slice() {
             [] => "there is none in the files".to_owned(),
-            known => format!("there is {}", known.join(", ")),
+            names => format!("there is {}", names.join(", ")),
         });
         report.fault(Fault::new(&wanted.place, message).label(thing.no_such()).help(help));
         None

@@ -8,6 +8,8 @@ use crate::config::raw::Raw;
 /// How numbers are read, and the lines that there are.
 pub(super) struct Numbers<'a> {
     pub(super) country: &'a str,
+    /// `limits.outgoing_countries`.
+    may_call: Vec<&'a str>,
     lines: Vec<PhoneNumber>,
 }
 
@@ -15,7 +17,10 @@ impl<'a> Numbers<'a> {
     /// Takes the country from `[crm]` and the numbers of all lines; a line twice is a fault.
     pub(super) fn of(raw: &'a Raw, report: &Report) -> Self {
         let country = raw.crm.as_ref().and_then(|crm| crm.country.as_ref()).map_or("BR", |country| &country.value);
-        let mut this = Self { country, lines: Vec::new() };
+        let countries = raw.limits.as_ref().and_then(|limits| limits.outgoing_countries.as_ref());
+        let may_call =
+            countries.map_or_else(|| vec![country], |all| all.value.iter().map(|at| at.value.as_str()).collect());
+        let mut this = Self { country, may_call, lines: Vec::new() };
         for number in raw.lines.iter().filter_map(|line| line.number.as_ref()) {
             let Some(read) = this.read(number, &format!("line `{}`", number.value), report) else { continue };
             if this.lines.contains(&read) {
@@ -27,22 +32,39 @@ impl<'a> Numbers<'a> {
         this
     }
 
-    /// The number of a line whose faults are told already.
+    /// The number of a line whose faults are told already: as the plan reads it, else E.164 as it stands.
     pub(super) fn quietly(&self, text: &str) -> Option<PhoneNumber> {
-        // The operator's own word: E.164 as it stands, whatever a plan thinks of it.
-        text.parse().ok().or_else(|| phone::read(text, &Context::plain(self.country)).e164)
+        phone::read(text, &Context::plain(self.country)).e164.or_else(|| text.parse().ok())
     }
 
-    /// A number; what cannot be read is a fault of `who`.
+    /// A number; what cannot be read is a fault of `who`, what no plan knows a warning.
     pub(super) fn read(&self, text: &At<String>, who: &str, report: &Report) -> Option<PhoneNumber> {
-        let number = self.quietly(&text.value);
-        if number.is_none() {
-            let reading = phone::read(&text.value, &Context::plain(self.country));
-            let why = if reading.kind == Kind::Anonymous { "it holds no digits".to_owned() } else { reading.why };
-            let message = format!("{who}: `{}` is no phone number: {why}", text.value);
-            report.fault(Fault::new(&text.place, message).help("write it in full, as in \"+5511987654321\""));
+        let reading = phone::read(&text.value, &Context::plain(self.country));
+        if let Some(number) = reading.e164 {
+            return Some(number);
         }
-        number
+        let help = "write it in full, as in \"+5511987654321\"";
+        if let Ok(number) = text.value.parse() {
+            let message = format!("{who}: {number} fits no numbering plan");
+            report.warn(Fault::new(&text.place, message).help("it is taken as written; see that no digit is missing"));
+            return Some(number);
+        }
+        let why = if reading.kind == Kind::Anonymous { "it holds no digits".to_owned() } else { reading.why };
+        let message = format!("{who}: `{}` is no phone number: {why}", text.value);
+        report.fault(Fault::new(&text.place, message).help(help));
+        None
+    }
+
+    /// A number that calls are sent to: one abroad has to be in a country that may be called.
+    pub(super) fn dialled(&self, text: &At<String>, who: &str, report: &Report) -> Option<PhoneNumber> {
+        let number = self.read(text, who, report)?;
+        if let Some(country) = phone::country(number).filter(|country| !self.may_call.contains(&country.as_str())) {
+            let message = format!("{who}: {number} is in {country}, where no calls may go");
+            report.fault(
+                Fault::new(&text.place, message).help(format!("add \"{country}\" to `outgoing_countries` in [limits]")),
+            );
+        }
+        Some(number)
     }
 
     /// The number of a line that `who` names.

@@ -8,7 +8,7 @@ use super::gateways::written;
 use super::names::{Names, Thing};
 use super::numbers::Numbers;
 use crate::base::{EmployeeId, PhoneNumber};
-use crate::config::fault::{At, Fault, Report};
+use crate::config::fault::{At, Fault, List, Report};
 use crate::config::raw::{Raw, RawEmployee, RawFallback, RawQueue};
 use crate::route::directory::{Distribution, Employee, Fallback, Queue};
 
@@ -95,7 +95,7 @@ pub(super) fn queues(raw: &Raw, numbers: &Numbers<'_>, names: &Names<'_>, report
     all
 }
 
-fn members(list: &At<Vec<At<String>>>, who: &str, names: &Names<'_>, report: &Report) -> Vec<EmployeeId> {
+fn members(list: &List<String>, who: &str, names: &Names<'_>, report: &Report) -> Vec<EmployeeId> {
     let mut all: Vec<EmployeeId> = Vec::new();
     for member in &list.value {
         let Some(id) = names.meant(Thing::Employee, member, who, report).map(EmployeeId::from) else { continue };
@@ -128,7 +128,7 @@ pub(super) fn meant(
 ) -> Option<Fallback> {
     match way {
         RawFallback::Word(fallback) => Some(fallback.clone()),
-        RawFallback::Forward(to) => numbers.read(to, who, report).map(Fallback::Forward),
+        RawFallback::Forward(to) => numbers.dialled(to, who, report).map(Fallback::Forward),
         RawFallback::Employee(to) => {
             names.meant(Thing::Employee, to, who, report).map(|id| Fallback::Employee(id.into()))
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::phone;
-use crate::config::fault::{At, Place};
+use crate::config::fault::{At, List, Place};
 use crate::config::tree::Section;
 use crate::config::value::{self, Wrong};
 use crate::crm::model::EntityKind;
@@ -31,8 +31,8 @@ pub(crate) struct RawCrm {
     pub(crate) mode: Option<At<CrmMode>>,
     pub(crate) deadline: Option<At<Duration>>,
     pub(crate) country: Option<At<String>>,
-    pub(crate) prefer: Option<At<Vec<At<EntityKind>>>>,
-    pub(crate) exceptions: Option<At<Vec<At<String>>>>,
+    pub(crate) prefer: Option<List<EntityKind>>,
+    pub(crate) exceptions: Option<List<String>>,
     /// `[crm.simple]`, `[crm.bitrix24]`, `[crm.webhook]`: their names, and where each stands.
     pub(crate) others: Vec<(&'static str, Place)>,
 }
@@ -105,8 +105,8 @@ pub(crate) struct RawLimits {
     pub(crate) per_employee: Option<At<u32>>,
     pub(crate) longest_call: Option<At<Duration>>,
     pub(crate) unsaved: Option<At<usize>>,
-    pub(crate) outgoing_countries: Option<At<Vec<At<String>>>>,
-    pub(crate) emergency: Option<At<Vec<At<String>>>>,
+    pub(crate) outgoing_countries: Option<List<String>>,
+    pub(crate) emergency: Option<List<String>>,
 }
 
 impl RawLimits {
@@ -130,7 +130,7 @@ impl RawLimits {
 #[derive(Debug)]
 pub(crate) struct RawBlacklist {
     pub(crate) place: Place,
-    pub(crate) numbers: Option<At<Vec<At<String>>>>,
+    pub(crate) numbers: Option<List<String>>,
 }
 
 impl RawBlacklist {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::fault::{At, Place};
+use crate::config::fault::{At, List, Place};
 use crate::config::tree::{Section, word};
 use crate::config::value;
 use crate::route::directory::{IdentityHeader, NumbersOut, Peer};
@@ -13,11 +13,11 @@ use crate::route::directory::{IdentityHeader, NumbersOut, Peer};
 #[derive(Debug)]
 pub(crate) struct RawTrunk {
     pub(crate) name: Option<At<String>>,
-    pub(crate) peers: Option<At<Vec<At<Peer>>>>,
-    pub(crate) accept: Option<At<Vec<At<IpNet>>>>,
+    pub(crate) peers: Option<List<Peer>>,
+    pub(crate) accept: Option<List<IpNet>>,
     pub(crate) trusted: Option<At<bool>>,
-    pub(crate) did_from: Option<At<Vec<At<IdentityHeader>>>>,
-    pub(crate) caller_from: Option<At<Vec<At<IdentityHeader>>>>,
+    pub(crate) did_from: Option<List<IdentityHeader>>,
+    pub(crate) caller_from: Option<List<IdentityHeader>>,
     pub(crate) area: Option<At<String>>,
     pub(crate) numbers_out: Option<At<NumbersOut>>,
     pub(crate) foreign_cli: Option<At<bool>>,
@@ -33,7 +33,7 @@ pub(crate) struct TrunkLater {
     pub(crate) username: Option<Place>,
     pub(crate) password: Option<Place>,
     pub(crate) register: Option<At<bool>>,
-    pub(crate) codecs: Option<At<Vec<At<String>>>>,
+    pub(crate) codecs: Option<List<String>>,
     /// Whether media may come from anywhere.
     pub(crate) media_from: Option<At<bool>>,
     pub(crate) options: Option<At<Duration>>,
@@ -97,13 +97,13 @@ pub(crate) enum Outgoing {
 #[derive(Debug)]
 pub(crate) struct RawPbx {
     pub(crate) name: Option<At<String>>,
-    pub(crate) peers: Option<At<Vec<At<Peer>>>>,
+    pub(crate) peers: Option<List<Peer>>,
     pub(crate) extensions: Option<At<String>>,
-    pub(crate) accept: Option<At<Vec<At<IpNet>>>>,
+    pub(crate) accept: Option<List<IpNet>>,
     pub(crate) connected_line: Option<At<bool>>,
     pub(crate) outgoing: Option<At<Outgoing>>,
     pub(crate) line: Option<At<String>>,
-    pub(crate) dial_prefix: Option<At<Vec<At<String>>>>,
+    pub(crate) dial_prefix: Option<List<String>>,
 }
 
 impl RawPbx {

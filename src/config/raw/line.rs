@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::gateway::named;
-use crate::config::fault::{At, Fault, Place};
+use crate::config::fault::{At, Fault, List, Place};
 use crate::config::tree::{Section, word};
 use crate::config::value::{self, Wrong};
 use crate::route::directory::{CreateFor, Fallback, LeadOwner, UnknownClient};
@@ -36,7 +36,7 @@ pub(crate) struct RawLine {
     pub(crate) reassign_on_transfer: Option<At<bool>>,
     pub(crate) open: Option<At<Vec<(u8, u16, u16)>>>,
     pub(crate) timezone: Option<At<jiff::tz::TimeZone>>,
-    pub(crate) holidays: Option<At<Vec<At<Holiday>>>>,
+    pub(crate) holidays: Option<List<Holiday>>,
     pub(crate) off_hours: Option<At<RawFallback>>,
     pub(crate) record: Option<At<bool>>,
 }
@@ -119,6 +119,11 @@ pub(super) fn fallback(
     let At { value, place } = section.word_or_table(key)?;
     let inner = match value {
         Ok(text) => return one_word(section, key, text, place, words, tables),
+        Err(_) if tables.is_empty() => {
+            let message = format!("{}: `{key}` is a word here, not a table", section.what);
+            section.report().fault(Fault::new(&place, message).help(examples(words, tables)));
+            return None;
+        }
         Err(inner) => inner,
     };
     let mut named = tables.iter().filter_map(|table| Some((*table, inner.parsed(table, value::text)?)));
@@ -126,7 +131,6 @@ pub(super) fn fallback(
         (Some(("forward", to)), None) => Some(RawFallback::Forward(to)),
         (Some(("employee", to)), None) => Some(RawFallback::Employee(to)),
         (Some((_, to)), None) => Some(RawFallback::Queue(to)),
-        (None, _) if tables.is_empty() => None,
         _ => {
             let message = format!("{} names one thing", inner.what);
             section.report().fault(Fault::new(&place, message).help(examples(words, tables)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::gateway::named;
 use super::line::{RawFallback, fallback};
-use crate::config::fault::{At, Place};
+use crate::config::fault::{At, List, Place};
 use crate::config::tree::Section;
 use crate::config::value;
 use crate::route::directory::{Distribution, Fallback};
@@ -16,7 +16,7 @@ pub(crate) struct RawEmployee {
     pub(crate) name: Option<At<String>>,
     pub(crate) extension: Option<At<String>>,
     pub(crate) mobile: Option<At<String>>,
-    pub(crate) phones: Option<At<Vec<At<String>>>>,
+    pub(crate) phones: Option<List<String>>,
     pub(crate) admin: Option<At<bool>>,
     pub(crate) line: Option<At<String>>,
     pub(crate) password: Option<Place>,
@@ -49,7 +49,7 @@ impl RawEmployee {
 pub(crate) struct RawQueue {
     pub(crate) name: Option<At<String>>,
     pub(crate) extension: Option<At<String>>,
-    pub(crate) members: Option<At<Vec<At<String>>>>,
+    pub(crate) members: Option<List<String>>,
     pub(crate) distribution: Option<At<Distribution>>,
     pub(crate) ring: Option<At<Duration>>,
     pub(crate) skip_busy: Option<At<bool>>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::fault::{At, Place};
+use crate::config::fault::{At, List, Place};
 use crate::config::settings::{MediaMode, UnknownSource};
 use crate::config::tree::Section;
 use crate::config::value::{self, AnyTransport, Wrong};
@@ -14,9 +14,9 @@ use crate::config::value::{self, AnyTransport, Wrong};
 #[derive(Debug)]
 pub(crate) struct RawSip {
     pub(crate) place: Place,
-    pub(crate) listen: Option<At<Vec<At<(AnyTransport, SocketAddr)>>>>,
+    pub(crate) listen: Option<List<(AnyTransport, SocketAddr)>>,
     pub(crate) advertise: Option<At<IpAddr>>,
-    pub(crate) local: Option<At<Vec<At<IpNet>>>>,
+    pub(crate) local: Option<List<IpNet>>,
     pub(crate) domain: Option<At<String>>,
     pub(crate) drain: Option<At<Duration>>,
     pub(crate) tcp_switch: Option<At<bool>>,

@@ -27,7 +27,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page>, ApiError> {
     let directory = shared.node.directory();
     let wanted = query.read(&directory.crm.country).map_err(|fault| ApiError::bad_request(fault.to_string()))?;
-    Ok(Json(page::page(shared.node.live_calls(), shared.store.reader(), &wanted).await?))
+    Ok(Json(page::page(shared.node.live_calls(), shared.reader(), &wanted).await?))
 }
 
 /// A call with its ladder, as JSON shows it.
@@ -52,7 +52,7 @@ pub(super) async fn one(
     if let Some((call, ladder)) = shared.node.live_call(id) {
         return Ok(Json(Whole { call, ladder: Some(ladder) }));
     }
-    let call = shared.store.reader().call(id).await?.ok_or_else(|| unknown(id))?;
+    let call = shared.reader().call(id).await?.ok_or_else(|| unknown(id))?;
     Ok(Json(Whole { call, ladder: shared.node.ended_ladder(id).await }))
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn hang_up(
     {
         return Ok((StatusCode::ACCEPTED, Json(call)));
     }
-    match shared.store.reader().call(id).await? {
+    match shared.reader().call(id).await? {
         Some(_) => Err(ApiError::new(StatusCode::CONFLICT, "ended", format!("call {id} has ended already"))),
         None => Err(unknown(id)),
     }

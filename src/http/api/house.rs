@@ -69,7 +69,7 @@ pub(super) struct OutboxBody {
     (status = 200, description = "All of them, by call and order", body = schema::Outbox),
     (status = 401, description = "No token", body = schema::Error)))]
 pub(super) async fn outbox(State(shared): State<Arc<Shared>>) -> Result<Json<OutboxBody>, ApiError> {
-    Ok(Json(OutboxBody { outbox: shared.outbox.list().await? }))
+    Ok(Json(OutboxBody { outbox: shared.node.outbox().list().await? }))
 }
 
 /// What came of a reload, as JSON shows it.

@@ -5,7 +5,7 @@ use rsip::Method;
 
 use super::accept::with_sdp;
 use super::leg::{Bye, Leg, Usage};
-use super::transactions::Wants;
+use super::transactions::{Purpose, Wants};
 use super::{AgentOut, Body, LegEvent, RequestId, UserAgent, compose, refer};
 use crate::base::{Hop, LegId, Now};
 use crate::sip::dialog::OutOfTurn;
@@ -101,6 +101,7 @@ impl UserAgent {
                 out.events.push(LegEvent::Passing { request: id, method, body: body_of(request), info_package });
             }
             Method::Refer => self.receive_refer(now, (key, leg), request, hop, out),
+            Method::Notify if self.is_phone => self.receive_notify((key, leg), request, hop, out),
             method => {
                 let at = self.open(key, leg, hop, request, Wants::Nothing);
                 let response = Response::to(&self.servers[at].request, refusal_of(method));
@@ -187,6 +188,7 @@ impl UserAgent {
                 self.answer_at(now, at, Status::CALL_DOES_NOT_EXIST, out);
             }
             Usage::Up { .. } | Usage::ByeWaits(_) | Usage::Ended { .. } => {
+                self.refuse_owed(now, leg, out);
                 self.end(now, leg, Bye::Theirs, out);
                 let id = self.new_request(leg);
                 self.open(key, leg, hop, request, Wants::Bye(id));
@@ -207,6 +209,10 @@ impl UserAgent {
             }
         }
         self.unacked.retain(|unacked| unacked.leg != id);
+        let give_up = now.mono + self.timers.give_up();
+        for client in self.clients.iter_mut().filter(|c| c.leg == id && matches!(c.purpose, Purpose::ReInvite { .. })) {
+            client.orphaned.get_or_insert(give_up);
+        }
         if let Some(leg) = self.leg_mut(id) {
             leg.end(bye);
         }
@@ -251,7 +257,7 @@ fn refusal_of(method: Method) -> Status {
     }
 }
 
-fn body_of(request: &Request) -> Option<Body> {
+pub(super) fn body_of(request: &Request) -> Option<Body> {
     let content_type = request.headers.get(&Name::ContentType).map(ToString::to_string).unwrap_or_default();
     (!request.body.is_empty()).then(|| Body { content_type, bytes: request.body.clone() })
 }

@@ -89,7 +89,8 @@ impl UserAgent {
         let mut effects = Effects::new();
         let machine = ClientMachine::start(now, &self.timers, &hop, (method, request.to_bytes()), &mut effects);
         send_all(effects, hop, leg, out);
-        self.clients.push(Outgoing { key: ClientKey::new(branch, method), leg, hop, cseq, machine, purpose, head });
+        let key = ClientKey::new(branch, method);
+        self.clients.push(Outgoing { key, leg, hop, cseq, machine, purpose, head, orphaned: None });
     }
 
     /// A response to an INVITE that calls.

@@ -14,6 +14,7 @@ mod compose;
 mod in_dialog;
 mod invite;
 mod leg;
+mod phone;
 mod receive;
 mod refer;
 mod refusal;
@@ -54,6 +55,8 @@ pub struct UserAgent {
     last_request: u32,
     /// The last leg that we called.
     last_leg: u16,
+    /// It has sent a REFER, as only phones do: it takes NOTIFYs.
+    is_phone: bool,
 }
 
 impl UserAgent {
@@ -70,6 +73,7 @@ impl UserAgent {
             subscriptions: Vec::new(),
             last_request: 0,
             last_leg: 0,
+            is_phone: false,
         }
     }
 
@@ -91,6 +95,7 @@ impl UserAgent {
         }
         self.resend_unacked(now, out);
         self.give_up_canceled(now, out);
+        self.clients.retain(|c| !(c.is_open() && c.orphaned.is_some_and(|due| now.mono >= due)));
         self.sweep(now);
     }
 

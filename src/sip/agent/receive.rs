@@ -125,8 +125,7 @@ impl UserAgent {
         let hop = compose::way_back(&request, hop);
         let leg = request.headers.call_id().and_then(|id| self.legs.iter().find(|leg| *leg.call_id == **id));
         let leg = leg.map_or(LegId::A, |leg| leg.id);
-        let tag = super::tokens::tag(self.call, &mut self.ids);
-        let response = Response::to(&request, status).with_to_tag(&tag);
+        let response = Response::to(&request, status).with_stateless_to_tag();
         out.sends.push(Transmit { hop, bytes: response.to_bytes(), leg, again: false });
     }
 }

@@ -15,19 +15,25 @@ impl UserAgent {
     /// whose 200 has not been acknowledged yet is ended once the ACK came or timed out (RFC 3261 §15).
     pub fn bye(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
         let waits = self.unacked.iter().any(|unacked| unacked.leg == leg && unacked.makes_dialog);
-        let Some(this) = self.leg_mut(leg) else { return };
-        let Usage::Up { dialog, ack } = &this.usage else { return };
-        if let Ack::Owed { offer, .. } = ack {
-            let (offer, hop) = (offer.clone(), this.hop);
-            let answer = refusal::refusing_answer(&offer, &hop, self.ids.bits() >> 32);
-            self.ack(now, leg, answer, out);
-        } else if waits {
+        let Some(Leg { usage, .. }) = self.leg_mut(leg) else { return };
+        let Usage::Up { dialog, .. } = usage else { return };
+        if waits {
             // RFC 3261 §15: "the callee's UA MUST NOT send a BYE on a confirmed dialog until it has received an ACK for
             // its 2xx response or until the server transaction times out."
-            this.usage = Usage::ByeWaits(dialog.clone());
+            *usage = Usage::ByeWaits(dialog.clone());
             return;
         }
+        self.refuse_owed(now, leg, out);
         self.send_bye(now, leg, out);
+    }
+
+    /// Sends the ACK that is owed, if one is, with all streams of the offer refused: the dialog ends.
+    pub(super) fn refuse_owed(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
+        if let Some(Leg { usage: Usage::Up { ack: Ack::Owed { offer, .. }, .. }, hop, .. }) = self.leg(leg) {
+            let (offer, hop) = (offer.clone(), *hop);
+            let answer = refusal::refusing_answer(&offer, &hop, self.ids.bits() >> 32);
+            self.ack(now, leg, answer, out);
+        }
     }
 
     /// A re-INVITE on a confirmed leg; `None`: the peer is to make the offer.

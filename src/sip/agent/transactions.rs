@@ -22,6 +22,9 @@ pub(super) struct Outgoing {
     pub(super) purpose: Purpose,
     /// Of an INVITE: what the ACK to its refusal and its CANCEL repeat of it.
     pub(super) head: Option<Request>,
+    /// Of a re-INVITE whose dialog has ended meanwhile: when it is no longer waited for. Its transaction alone would
+    /// wait for ever once a provisional came (RFC 3261 §17.1.1.2 has no timer in Proceeding).
+    pub(super) orphaned: Option<Instant>,
 }
 
 /// What a request of ours is for.
@@ -71,10 +74,12 @@ impl Outgoing {
     }
 
     pub(super) fn next_wakeup(&self) -> Option<Instant> {
-        match &self.machine {
+        let machine = match &self.machine {
             ClientMachine::Invite(machine) => machine.next_wakeup(),
             ClientMachine::Other(machine) => machine.next_wakeup(),
-        }
+        };
+        let orphaned = self.orphaned.filter(|_| self.is_open());
+        [machine, orphaned].into_iter().flatten().min()
     }
 
     /// Whether it is an INVITE that RFC 3261 §9.1 lets CANCEL now.

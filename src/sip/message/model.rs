@@ -71,6 +71,11 @@ impl Request {
         Self { method, uri: uri.into(), headers: Headers::with_capacity(16), body: Bytes::new() }
     }
 
+    /// Whether it is an INVITE.
+    pub fn is_invite(&self) -> bool {
+        self.method == Method::Invite
+    }
+
     /// The Request-URI, read.
     ///
     /// # Errors

@@ -60,7 +60,7 @@ fn is_sip(start: &[u8]) -> bool {
 /// One pass over the head.
 struct Reader<'a> {
     bytes: &'a Bytes,
-    /// The head as text, where it is UTF-8 as a whole: then values need no check of their own.
+    /// The head as text (and more), where it is UTF-8 as a whole: then values need no check of their own.
     head: Option<Text>,
     limits: Limits,
     lines: Lines<'a>,
@@ -74,10 +74,14 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a Bytes, limits: Limits) -> Self {
-        let end = memchr::memmem::find(bytes, b"\r\n\r\n").unwrap_or(bytes.len());
+        // Nearly always the body is text too, and then its beginning need not be looked for.
+        let head = Text::from_utf8(bytes.clone()).or_else(|| {
+            let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
+            Text::from_utf8(bytes.slice(..end))
+        });
         Self {
             bytes,
-            head: Text::from_utf8(bytes.slice(..end)),
+            head,
             limits,
             lines: Lines::of(bytes),
             headers: Headers::with_capacity(24),
