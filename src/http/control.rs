@@ -41,10 +41,7 @@ pub struct LiveFacts {
 }
 
 /// Puts a request to the CRM and its outbox.
-async fn desk(
-    State(shared): State<Arc<Shared>>,
-    Body(request): Body<Request>,
-) -> Result<Json<Answer>, ApiError> {
+async fn desk(State(shared): State<Arc<Shared>>, Body(request): Body<Request>) -> Result<Json<Answer>, ApiError> {
     let directory = shared.node.directory();
     let of_the_house = |number| directory.employee_with(number).is_some() || directory.line(number).is_some();
     Ok(Json(desk::answer(shared.node.outbox(), shared.reader(), request, &of_the_house).await?))
@@ -61,7 +58,8 @@ async fn lookup(State(shared): State<Arc<Shared>>, Body(asked): Body<WhoCalls>) 
 }
 
 async fn live(State(shared): State<Arc<Shared>>) -> Result<Json<LiveFacts>, ApiError> {
-    let mut facts = LiveFacts { last_rung: shared.reader().last_rung().await?.into_iter().collect(), ..LiveFacts::default() };
+    let mut facts =
+        LiveFacts { last_rung: shared.reader().last_rung().await?.into_iter().collect(), ..LiveFacts::default() };
     for employee in &shared.node.directory().employees {
         facts.presence.insert(employee.id.clone(), shared.node.presence(&employee.id));
     }

@@ -20,5 +20,6 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+pub use api::{PresenceBody, Reloaded};
 pub use control::LiveFacts;
 pub use shared::Shared;

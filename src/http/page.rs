@@ -7,6 +7,7 @@ use utoipa::IntoParams;
 
 use crate::base::phone::{self, Context};
 use crate::base::{EmployeeId, Wall};
+use crate::call::ladder::Entry;
 use crate::crm::model::{CallRecord, CallState};
 use crate::store::{CallFilter, Cursor, Reader, StoreError};
 
@@ -60,6 +61,16 @@ pub struct Page {
     pub calls: Vec<CallRecord>,
     /// The cursor of the next page; `null` where this is the last.
     pub next: Option<String>,
+}
+
+/// One call with its ladder, as JSON shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whole {
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallRecord,
+    /// Its ladder; `null` where it has rolled away.
+    pub ladder: Option<Vec<Entry>>,
 }
 
 /// A query that cannot be read.
@@ -174,8 +185,11 @@ fn word<T: DeserializeOwned>(
     mend: &'static str,
 ) -> Result<Option<T>, BadQuery> {
     let read = |text: &String| {
-        serde_json::from_value(serde_json::Value::from(text.as_str()))
-            .map_err(|_| BadQuery { key, value: text.clone(), mend })
+        serde_json::from_value(serde_json::Value::from(text.as_str())).map_err(|_| BadQuery {
+            key,
+            value: text.clone(),
+            mend,
+        })
     };
     text.as_ref().map(read).transpose()
 }

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
 
 use super::{Asked, Named};
 use crate::base::CallId;
-use crate::call::ladder::Entry;
 use crate::crm::model::{CallRecord, CallState};
 use crate::http::error::ApiError;
-use crate::http::page::{self, CallQuery, Page};
+use crate::http::page::{self, CallQuery, Page, Whole};
 use crate::http::schema;
 use crate::http::shared::Shared;
 
@@ -30,25 +28,13 @@ pub(super) async fn list(
     Ok(Json(page::page(shared.node.live_calls(), shared.reader(), &wanted).await?))
 }
 
-/// A call with its ladder, as JSON shows it.
-#[derive(Serialize)]
-pub(super) struct Whole {
-    #[serde(flatten)]
-    call: CallRecord,
-    /// `null` where it has rolled away.
-    ladder: Option<Vec<Entry>>,
-}
-
 /// One call with its ladder: its messages, and the decisions and CRM writes between them.
 #[utoipa::path(get, path = "/calls/{id}", tag = "calls", security(("token" = [])),
     params(("id" = String, Path, description = "The call's id: 16 hex digits")), responses(
     (status = 200, description = "The call", body = schema::CallWithLadder),
     (status = 401, description = "No token", body = schema::Error),
     (status = 404, description = "No such call", body = schema::Error)))]
-pub(super) async fn one(
-    State(shared): State<Arc<Shared>>,
-    Named(id): Named<CallId>,
-) -> Result<Json<Whole>, ApiError> {
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Named(id): Named<CallId>) -> Result<Json<Whole>, ApiError> {
     if let Some((call, ladder)) = shared.node.live_call(id) {
         return Ok(Json(Whole { call, ladder: Some(ladder) }));
     }

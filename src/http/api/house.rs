@@ -17,10 +17,11 @@ use crate::route::plan::Presence;
 use crate::store::OutboxEntry;
 
 /// Whether somebody can be rung, as JSON shows it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PresenceBody {
-    presence: Presence,
+pub struct PresenceBody {
+    /// Whether she can.
+    pub presence: Presence,
 }
 
 /// Whether an employee can be rung.
@@ -73,9 +74,10 @@ pub(super) async fn outbox(State(shared): State<Arc<Shared>>) -> Result<Json<Out
 }
 
 /// What came of a reload, as JSON shows it.
-#[derive(Serialize)]
-pub(super) struct Reloaded {
-    warnings: Vec<String>,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// What an operator should know of the files.
+    pub warnings: Vec<String>,
 }
 
 /// Reads the operator's files again; where they hold a fault the old ones stay in force.
@@ -102,6 +104,7 @@ impl From<ReloadError> for ApiError {
     fn from(fault: ReloadError) -> Self {
         match fault {
             ReloadError::Faults(faults) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "faults", faults),
+            ReloadError::GoingDown => Self::too_many(fault.to_string()),
         }
     }
 }

@@ -4,6 +4,8 @@ mod calls;
 mod events;
 mod house;
 
+pub use house::{PresenceBody, Reloaded};
+
 use std::sync::Arc;
 
 use axum::Json;
