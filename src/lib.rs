@@ -3,10 +3,13 @@
 pub mod base;
 pub mod call;
 pub mod cli;
+pub mod config;
 pub mod crm;
 pub mod net;
 pub mod route;
 pub mod sdp;
-pub mod sip;
 #[cfg(test)]
 mod sim;
+pub mod sip;
+pub mod softphone;
+pub mod store;

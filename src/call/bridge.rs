@@ -16,19 +16,19 @@ use crate::sip::agent::{LegEvent, RequestId};
 #[derive(Debug)]
 pub(super) struct Bridge {
     /// The two who are joined.
-    pub pair: [LegId; 2],
+    pub(super) pair: [LegId; 2],
     /// Requests passed on that wait for the other side's answer.
     relays: SmallVec<[Relay; 2]>,
     /// A 200 that carried an offer was passed on: the ACK that brings the answer is passed on too.
     late_acks: SmallVec<[LateAck; 1]>,
     /// A transfer under way.
-    pub transfer: Option<Box<Transfer>>,
+    pub(super) transfer: Option<Box<Transfer>>,
     /// A new party who has answered and gets her media agreed with the one who stayed.
-    pub join: Option<Join>,
+    pub(super) join: Option<Join>,
     /// A transferor whose work is done, and when she is sent away.
-    pub leaving: Option<Leaving>,
+    pub(super) leaving: Option<Leaving>,
     /// When `limits.longest_call` is over.
-    pub longest: Instant,
+    pub(super) longest: Instant,
 }
 
 /// A request passed on.
@@ -54,16 +54,24 @@ struct LateAck {
 impl Bridge {
     /// Joins two legs; `offered` is false where the callee's 200 carried the offer, whose answer comes by the
     /// caller's ACK.
-    pub fn new(left: LegId, right: LegId, offered: bool, longest: Instant) -> Self {
+    pub(super) fn new(left: LegId, right: LegId, offered: bool, longest: Instant) -> Self {
         let mut late_acks = SmallVec::new();
         if !offered {
             late_acks.push(LateAck { from: left, to: right });
         }
-        Self { pair: [left, right], relays: SmallVec::new(), late_acks, transfer: None, join: None, leaving: None, longest }
+        Self {
+            pair: [left, right],
+            relays: SmallVec::new(),
+            late_acks,
+            transfer: None,
+            join: None,
+            leaving: None,
+            longest,
+        }
     }
 
     /// The other one of the pair.
-    pub fn peer(&self, leg: LegId) -> Option<LegId> {
+    pub(super) fn peer(&self, leg: LegId) -> Option<LegId> {
         match self.pair {
             [a, b] if a == leg => Some(b),
             [a, b] if b == leg => Some(a),
@@ -72,7 +80,7 @@ impl Bridge {
     }
 
     /// When something of this bridge is due.
-    pub fn next_wakeup(&self) -> Instant {
+    pub(super) fn next_wakeup(&self) -> Instant {
         let transfer = self.transfer.as_ref().and_then(|t| t.next_wakeup());
         let join = self.join.as_ref().and_then(|j| j.retry);
         let leaving = self.leaving.as_ref().map(|l| l.at);

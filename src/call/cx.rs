@@ -7,9 +7,9 @@ use super::{CallAction, Env};
 
 /// Handed down through one `Call::handle`.
 pub(super) struct Cx<'a> {
-    pub now: Now,
-    pub env: &'a dyn Env,
-    pub out: &'a mut Vec<CallAction>,
+    pub(super) now: Now,
+    pub(super) env: &'a dyn Env,
+    pub(super) out: &'a mut Vec<CallAction>,
     /// Where the user agent pushes; drained into `out` after each event.
-    pub agent: AgentOut,
+    pub(super) agent: AgentOut,
 }

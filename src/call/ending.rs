@@ -28,7 +28,7 @@ pub(super) struct Closing {
 
 impl Closing {
     /// The record is committed, and whoever waited has her answer.
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.reply.is_none()
     }
 }

@@ -7,41 +7,40 @@ use bytes::Bytes;
 use crate::base::{EmployeeId, PhoneNumber};
 use crate::crm::model::{Direction, EntityRef, Exclusion, Lookup};
 use crate::route::directory::Line;
-use crate::sip::agent::CallerId;
 use crate::route::{Dialled, Entry, Incoming, Internal, Outgoing};
+use crate::sip::agent::CallerId;
 
 /// What a call is.
 #[derive(Debug)]
 pub(super) struct Facts {
-    pub direction: Direction,
+    pub(super) direction: Direction,
     /// As the record shows the caller.
-    pub from: String,
+    pub(super) from: String,
     /// As the record shows the number called.
-    pub to: String,
+    pub(super) to: String,
     /// Our line.
-    pub line: Option<Arc<Line>>,
+    pub(super) line: Option<Arc<Line>>,
     /// The customer's number, where one is to be looked up.
-    pub customer: Option<PhoneNumber>,
+    pub(super) customer: Option<PhoneNumber>,
     /// The employee who dialled.
-    pub dialler: Option<EmployeeId>,
+    pub(super) dialler: Option<EmployeeId>,
     /// Whom she dialled; `None` for an incoming call.
-    pub dialled: Option<Dialled>,
+    pub(super) dialled: Option<Dialled>,
     /// What phones that ring are shown: the name is the CRM's, once it is known.
-    pub caller_id: CallerId,
+    pub(super) caller_id: CallerId,
     /// What the lookup came to; `None` while it runs.
-    pub lookup: Option<Lookup>,
+    pub(super) lookup: Option<Lookup>,
     /// What a lookup that came too late said: the activity goes there.
-    pub late_client: Option<EntityRef>,
+    pub(super) late_client: Option<EntityRef>,
     /// Max-Forwards of the legs we call.
-    pub max_forwards: u8,
+    pub(super) max_forwards: u8,
     /// The A leg's offer.
-    pub offer: Option<Bytes>,
+    pub(super) offer: Option<Bytes>,
 }
-
 
 impl Facts {
     /// The client or open lead known when the call began, or found since.
-    pub fn client(&self) -> Option<EntityRef> {
+    pub(super) fn client(&self) -> Option<EntityRef> {
         match &self.lookup {
             Some(Lookup::Known(known)) => Some(known.entity),
             _ => self.late_client,
@@ -49,7 +48,7 @@ impl Facts {
     }
 
     /// Her name.
-    pub fn client_name(&self) -> Option<&str> {
+    pub(super) fn client_name(&self) -> Option<&str> {
         match &self.lookup {
             Some(Lookup::Known(known)) => known.name.as_deref(),
             _ => None,
@@ -59,7 +58,7 @@ impl Facts {
 
 impl Facts {
     /// What routing made of an INVITE, and the caller's SIP address.
-    pub fn read(entry: Entry, max_forwards: u8, offer: Option<Bytes>) -> (Self, String) {
+    pub(super) fn read(entry: Entry, max_forwards: u8, offer: Option<Bytes>) -> (Self, String) {
         let mut facts = Self {
             direction: Direction::Incoming,
             from: String::new(),

@@ -39,13 +39,13 @@ pub(super) struct Hunt {
     /// What the legs say: who calls, the offer, who referred.
     invite: OutgoingInvite,
     /// The legs that ring now.
-    pub ringing: SmallVec<[LegId; 4]>,
+    pub(super) ringing: SmallVec<[LegId; 4]>,
     /// When their time is over.
-    pub until: Instant,
+    pub(super) until: Instant,
     /// Who was rung already.
     rung: Vec<Destination>,
     /// For each party that was rung and rings no more: its own final code, `None` where we stopped ringing it.
-    pub finals: SmallVec<[Option<u16>; 4]>,
+    pub(super) finals: SmallVec<[Option<u16>; 4]>,
 }
 
 /// What a step of a hunt came to.
@@ -58,24 +58,18 @@ pub(super) enum Progress {
 }
 
 impl Hunt {
-    pub fn new(quarry: Quarry, invite: OutgoingInvite) -> Self {
-        Self {
-            quarry,
-            invite,
-            ringing: SmallVec::new(),
-            until: Instant::default(),
-            rung: Vec::new(),
-            finals: SmallVec::new(),
-        }
+    /// A hunt that passes over whom the call has rung already.
+    pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
+        Self { quarry, invite, ringing: SmallVec::new(), until: Instant::default(), rung, finals: SmallVec::new() }
     }
 
     /// Whether the legs' INVITEs carry the offer.
-    pub fn offers(&self) -> bool {
+    pub(super) fn offers(&self) -> bool {
         self.invite.offer.is_some()
     }
 
     /// The last code that a party gave by itself.
-    pub fn last_final(&self) -> Option<u16> {
+    pub(super) fn last_final(&self) -> Option<u16> {
         self.finals.iter().rev().find_map(|code| *code)
     }
 
@@ -84,7 +78,7 @@ impl Hunt {
         match (&self.quarry, &call.facts.line) {
             (Quarry::Line, Some(line)) => {
                 let lookup = call.facts.lookup.as_ref().unwrap_or(&call.no_answer);
-                let ask = Asked { line, lookup, rung: &self.rung, now: cx.now.wall };
+                let ask = Asked { line, lookup, rung: &self.rung, now: call.started.wall };
                 plan(dir, &ask, cx.env)
             }
             (Quarry::Line, None) => Plan::default(),
@@ -97,7 +91,7 @@ impl Hunt {
     }
 
     fn single(&self, to: &Destination, ring: Duration, why: &str) -> Plan {
-        let (step, what, why) = if self.rung.is_empty() {
+        let (step, what, why) = if !self.rung.contains(to) {
             let step = Step::Ring(Ring { who: vec![to.clone()], ring, why: why.to_owned(), queue: None });
             (step, format!("ring {}", to.label()), why)
         } else {
@@ -116,7 +110,7 @@ impl Call {
             let plan = hunt.plan(self, cx);
             let Some((step, decisions)) = plan.first() else { break };
             for decision in decisions {
-                self.decide(decision.clone(), cx);
+                self.decide_once(decision, cx);
             }
             match step {
                 Step::Ring(ring) => {
@@ -202,14 +196,7 @@ impl Call {
     }
 
     /// The next peer of the same trunk or PBX, where this failure is the peer's and not the callee's.
-    fn fail_over(
-        &mut self,
-        hunt: &Hunt,
-        leg: LegId,
-        status: u16,
-        by: FailedBy,
-        cx: &mut Cx<'_>,
-    ) -> Option<LegId> {
+    fn fail_over(&mut self, hunt: &Hunt, leg: LegId, status: u16, by: FailedBy, cx: &mut Cx<'_>) -> Option<LegId> {
         let called = self.leg(leg)?.called.clone()?;
         let by_code = reach::fails_over(cx.env.directory(), &called.destination, status);
         if by == FailedBy::Peer && !by_code {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::base::{EmployeeId, Hop, Instant};
+use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
 use crate::route::plan::Destination;
 use crate::sdp;
@@ -14,38 +14,38 @@ use crate::sip::agent::Target;
 #[derive(Debug)]
 pub(super) struct Leg {
     /// How the ladder calls its far end: `carrier`, `ana`, `205`.
-    pub label: String,
+    pub(super) label: String,
     /// The employee at its far end.
-    pub employee: Option<EmployeeId>,
+    pub(super) employee: Option<EmployeeId>,
     /// Whom it called; `None` for the A leg.
-    pub called: Option<Called>,
+    pub(super) called: Option<Called>,
     /// Where it is in its life.
-    pub state: LegState,
+    pub(super) state: LegState,
     /// When its own first 18x came.
-    pub rang: Option<Instant>,
+    pub(super) rang: Option<Instant>,
     /// When its first 18x was followed by an answer or an end.
-    pub rung_out: Option<Instant>,
+    pub(super) rung_out: Option<Instant>,
     /// Talk that is over.
     talked: Duration,
     /// Since when it talks now.
     talks_since: Option<Instant>,
     /// How it came out, once that is known.
-    pub outcome: Option<Outcome>,
+    pub(super) outcome: Option<Outcome>,
     /// The last description that its far end sent.
-    pub heard: Option<Bytes>,
+    pub(super) heard: Option<Bytes>,
     /// What was last sent to its far end.
     said: Option<Said>,
     /// Its far end holds.
-    pub holds: bool,
+    pub(super) holds: bool,
 }
 
 /// Whom a leg of ours called.
 #[derive(Debug, Clone)]
 pub(super) struct Called {
     /// Whom.
-    pub destination: Destination,
+    pub(super) destination: Destination,
     /// By which targets, the current one last: for fail-over to the next peer.
-    pub tried: Vec<Target>,
+    pub(super) tried: Vec<Target>,
 }
 
 /// Where a leg is in its life.
@@ -74,12 +74,12 @@ struct Said {
 
 impl Leg {
     /// The caller's leg.
-    pub fn caller(label: String, employee: Option<EmployeeId>, offer: Option<Bytes>) -> Self {
+    pub(super) fn caller(label: String, employee: Option<EmployeeId>, offer: Option<Bytes>) -> Self {
         Self::new(label, employee, None, offer)
     }
 
     /// A leg to somebody called.
-    pub fn callee(called: Called) -> Self {
+    pub(super) fn callee(called: Called) -> Self {
         let label = called.destination.label().to_owned();
         let employee = called.destination.employee().cloned();
         Self::new(label, employee, Some(called), None)
@@ -102,18 +102,13 @@ impl Leg {
         }
     }
 
-    /// Where its INVITE went.
-    pub fn hop(&self) -> Option<Hop> {
-        self.called.as_ref()?.tried.last().map(|t| t.hop)
-    }
-
     /// Whether it still rings, or waits to.
-    pub fn is_calling(&self) -> bool {
+    pub(super) fn is_calling(&self) -> bool {
         self.state == LegState::Calling
     }
 
     /// It talks from now on.
-    pub fn begin_talk(&mut self, now: Instant) {
+    pub(super) fn begin_talk(&mut self, now: Instant) {
         self.state = LegState::Up;
         self.rung_out.get_or_insert(now);
         self.outcome = Some(Outcome::Answered);
@@ -121,20 +116,20 @@ impl Leg {
     }
 
     /// It talks no longer.
-    pub fn end_talk(&mut self, now: Instant) {
+    pub(super) fn end_talk(&mut self, now: Instant) {
         if let Some(since) = self.talks_since.take() {
             self.talked += now - since;
         }
     }
 
     /// It is over without an answer.
-    pub fn end_ring(&mut self, now: Instant, outcome: Outcome) {
+    pub(super) fn end_ring(&mut self, now: Instant, outcome: Outcome) {
         self.rung_out.get_or_insert(now);
         self.outcome.get_or_insert(outcome);
     }
 
     /// What her record says, where it called an employee.
-    pub fn record(&self, now: Instant) -> Option<LegRecord> {
+    pub(super) fn record(&self, now: Instant) -> Option<LegRecord> {
         self.called.as_ref()?;
         let rung = self.rang.map_or(Duration::ZERO, |from| self.rung_out.unwrap_or(now) - from);
         Some(LegRecord {
@@ -150,7 +145,7 @@ impl Leg {
     }
 
     /// Notes what its far end said of media.
-    pub fn hear(&mut self, sdp: Option<&Bytes>) {
+    pub(super) fn hear(&mut self, sdp: Option<&Bytes>) {
         if let Some(sdp) = sdp {
             self.heard = Some(sdp.clone());
             self.holds = matches!(sdp::direction(sdp), sdp::Direction::SendOnly | sdp::Direction::Inactive);
@@ -159,7 +154,7 @@ impl Leg {
 
     /// `sdp` as it may be sent to this leg's far end: untouched while its origin continues what was said before,
     /// under the dialog's own origin where it comes from somebody else.
-    pub fn say(&mut self, sdp: &Bytes) -> Bytes {
+    pub(super) fn say(&mut self, sdp: &Bytes) -> Bytes {
         let Some(origin) = sdp::origin(sdp) else { return sdp.clone() };
         let same_session = |s: &Said| s.username == origin.username && s.session == origin.session;
         let out = match &self.said {
@@ -175,8 +170,7 @@ impl Leg {
             }
         };
         let now = sdp::origin(&out).unwrap_or(origin);
-        self.said =
-            Some(Said { username: now.username, session: now.session, version: now.version, sdp: out.clone() });
+        self.said = Some(Said { username: now.username, session: now.session, version: now.version, sdp: out.clone() });
         out
     }
 }

@@ -14,9 +14,9 @@ use super::{CallAction, CallEvent, Env};
 use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now};
 use crate::crm::model::{Lookup, NoAnswer, Outcome};
 use crate::crm::policy::{self, Ending};
+use crate::route::Entry as Inbound;
 use crate::route::directory::Directory;
 use crate::route::plan::Destination;
-use crate::route::Entry as Inbound;
 use crate::sip::agent::{AgentOut, CallerId, LegEvent, Received, UserAgent};
 use crate::sip::transaction::Timers;
 
@@ -303,7 +303,9 @@ impl Call {
             None => self.facts.caller_id.clone(),
             Some(called) => {
                 let user = match &called.destination {
-                    Destination::Employee { extension, .. } | Destination::Extension { extension, .. } => extension.clone(),
+                    Destination::Employee { extension, .. } | Destination::Extension { extension, .. } => {
+                        extension.clone()
+                    }
                     Destination::Outside { number, dial, .. } => number.map_or_else(|| dial.clone(), |n| n.to_string()),
                 };
                 CallerId { display: self.facts.client_name().unwrap_or_default().to_owned(), user: Some(user) }

@@ -19,7 +19,7 @@ pub(super) struct Owing {
     /// Who owns, or would own, what this call creates.
     owner: Option<EmployeeId>,
     /// What it has.
-    pub created: Vec<EntityRef>,
+    pub(super) created: Vec<EntityRef>,
     /// A late answer has settled what the deadline left open.
     late: Option<LookupKind>,
 }
@@ -82,7 +82,8 @@ impl Call {
         };
         self.decide(Decision::new("late answer of the CRM", why), cx);
         self.owing.late = Some(lookup.kind());
-        if lookup.kind() == LookupKind::Unknown && !self.owing.told
+        if lookup.kind() == LookupKind::Unknown
+            && !self.owing.told
             && let Some(lead) = self.lead_wanted()
         {
             self.owing.told = true;
@@ -94,12 +95,14 @@ impl Call {
     pub(super) fn owed_at_the_end(&mut self, record: &CallRecord, cx: &mut Cx<'_>) -> Vec<OwedWrite> {
         let kind = self.lookup_kind();
         let settled = self.owing.late.unwrap_or(kind);
-        if !policy::enters_crm(settled, self.facts.direction) || self.facts.line.is_none() {
+        let outside = self.blacklisted || !policy::enters_crm(settled, self.facts.direction);
+        if outside || self.facts.line.is_none() {
             return Vec::new();
         }
         let open = (settled == LookupKind::Undetermined).then_some(self.facts.customer).flatten();
         let mut writes = Vec::with_capacity(2);
-        if open.is_some() && !self.owing.told
+        if open.is_some()
+            && !self.owing.told
             && let Some(lead) = self.lead_wanted()
         {
             writes.push(self.owed(lead, open, cx));

@@ -1,7 +1,7 @@
 //! What a call says of itself: its record, its events, who is busy with it, and the lines of its ladder.
 
 use super::cx::Cx;
-use super::ladder::What;
+use super::ladder::{Entry, What};
 use super::leg::whole_seconds;
 use super::machine::Phase;
 use super::{Call, CallAction, Publication};
@@ -27,6 +27,7 @@ impl Call {
             to: self.facts.to.clone(),
             line: self.facts.line.as_ref().map(|l| l.number),
             lookup: match (&self.facts.lookup, self.ended) {
+                (None, _) if self.blacklisted => None, // a refused call asks nothing
                 (None, None) => None,
                 _ => Some(self.lookup_kind()),
             },
@@ -168,6 +169,14 @@ impl Call {
         self.ladder.push(cx.now.wall, What::Decision { what, why, passed_over });
     }
 
+    /// The same, unless the ladder has it: a plan is made anew for each step, and what leads to a queue is said once.
+    pub(super) fn decide_once(&mut self, decision: &Decision, cx: &Cx<'_>) {
+        let has_it = |entry: &Entry| matches!(&entry.what, What::Decision { what, why, .. } if *what == decision.what && *why == decision.why);
+        if !self.ladder.entries().iter().any(has_it) {
+            self.decide(decision.clone(), cx);
+        }
+    }
+
     pub(super) fn note_received(&mut self, received: &Received, cx: &Cx<'_>) {
         let call_id = received.message.headers().call_id().map(|text| text.to_string()).unwrap_or_default();
         let leg = (0..self.legs.len())
@@ -184,6 +193,7 @@ impl Call {
         let start_line = String::from_utf8_lossy(&transmit.bytes[..end]).into_owned();
         let call_id = self.ua.sip_call_id(transmit.leg).to_owned();
         let to = self.label(transmit.leg);
-        self.ladder.push(cx.now.wall, What::Sip { from: US.to_owned(), to, start_line, call_id, again: transmit.again });
+        self.ladder
+            .push(cx.now.wall, What::Sip { from: US.to_owned(), to, start_line, call_id, again: transmit.again });
     }
 }

@@ -49,7 +49,7 @@ impl Call {
             referred_by: None,
             diversion: None,
         };
-        self.hunt_on(Hunt::new(quarry, invite), cx)
+        self.hunt_on(Hunt::new(quarry, invite, Vec::new()), cx)
     }
 
     /// Rings the next, or ends the call unanswered.

@@ -43,7 +43,7 @@ pub(super) struct Transfer {
 
 impl Transfer {
     /// When the target's time is over.
-    pub fn next_wakeup(&self) -> Option<Instant> {
+    pub(super) fn next_wakeup(&self) -> Option<Instant> {
         (!self.hunt.ringing.is_empty()).then_some(self.hunt.until)
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct Join {
     /// The re-INVITE under way.
     request: Option<RequestId>,
     /// When to try (again).
-    pub retry: Option<Instant>,
+    pub(super) retry: Option<Instant>,
     /// The new party's 200 carried the offer: its ACK waits for the answer.
     ack_owed: bool,
 }
@@ -66,7 +66,7 @@ pub(super) struct Join {
 pub(super) struct Leaving {
     leg: LegId,
     /// When she is sent BYE.
-    pub at: Instant,
+    pub(super) at: Instant,
 }
 
 impl Call {
@@ -128,8 +128,16 @@ impl Call {
             Dialled::Destination(d) => d.label().to_owned(),
             Dialled::Queue(q) => format!("queue {q}"),
         };
-        self.decide(Decision::new(format!("transfer to {what}"), format!("{} asks by REFER", self.label(refer.leg))), cx);
-        let hunt = Hunt::new(Quarry::Transfer(to), self.invite_for(stays, referred_by));
+        self.decide(
+            Decision::new(format!("transfer to {what}"), format!("{} asks by REFER", self.label(refer.leg))),
+            cx,
+        );
+        // A queue passes over whom the call has rung before; a party named by herself is rung again all the same.
+        let rung = match &to {
+            Dialled::Queue(_) => self.rung_so_far().chain(self.way_back(refer.leg, cx)).collect(),
+            Dialled::Destination(_) => Vec::new(),
+        };
+        let hunt = Hunt::new(Quarry::Transfer(to), self.invite_for(stays, referred_by), rung);
         let mut transfer = Transfer { refer, subscribed, by: refer.leg, stays, hunt, returning: false };
         if let Progress::Over(why) = self.ring_next(&mut transfer.hunt, cx) {
             self.target_failed(bridge, transfer, &why, cx);
@@ -167,7 +175,9 @@ impl Call {
             return self.during_transfer(bridge, *transfer, event, cx);
         }
         match event {
-            LegEvent::Replied { request, status, sdp } if bridge.join.as_ref().is_some_and(|j| j.request == Some(request)) => {
+            LegEvent::Replied { request, status, sdp }
+                if bridge.join.as_ref().is_some_and(|j| j.request == Some(request)) =>
+            {
                 self.joined_reply(bridge, status, sdp, cx);
                 Err(None)
             }
@@ -229,7 +239,10 @@ impl Call {
             return self.cut(Phase::Talking(bridge), "limits.longest_call is over", cx);
         }
         if let Some(leaving) = bridge.leaving.take_if(|l| l.at <= now) {
-            self.decide(Decision::new(format!("send {} away", self.label(leaving.leg)), "2 s after the final NOTIFY"), cx);
+            self.decide(
+                Decision::new(format!("send {} away", self.label(leaving.leg)), "2 s after the final NOTIFY"),
+                cx,
+            );
             self.ua.bye(cx.now, leaving.leg, &mut cx.agent);
             self.end_leg(leaving.leg, cx);
         }
@@ -260,13 +273,7 @@ impl Call {
     }
 
     /// Nobody took the call: it goes back to who gave it.
-    fn target_failed(
-        &mut self,
-        bridge: &mut Bridge,
-        transfer: Transfer,
-        why: &str,
-        cx: &mut Cx<'_>,
-    ) -> Option<Phase> {
+    fn target_failed(&mut self, bridge: &mut Bridge, transfer: Transfer, why: &str, cx: &mut Cx<'_>) -> Option<Phase> {
         let status = transfer.hunt.last_final().unwrap_or(480);
         if transfer.returning {
             self.decide(Decision::new("end", format!("{} doesn't take the call back", self.label(transfer.by))), cx);
@@ -282,12 +289,17 @@ impl Call {
         let Some(back) = back else {
             return Some(self.finish(Ending::Talked, Reply::None, cx));
         };
-        self.decide(Decision::new(format!("ring {} again", back.label()), "the transfer failed after she had hung up"), cx);
-        let hunt = Hunt::new(
-            Quarry::Transfer(Dialled::Destination(back)),
-            self.invite_for(transfer.stays, None),
+        self.decide(
+            Decision::new(format!("ring {} again", back.label()), "the transfer failed after she had hung up"),
+            cx,
         );
+        let hunt =
+            Hunt::new(Quarry::Transfer(Dialled::Destination(back)), self.invite_for(transfer.stays, None), Vec::new());
         self.next_target(bridge, Transfer { hunt, returning: true, ..transfer }, cx)
+    }
+
+    fn rung_so_far(&self) -> impl Iterator<Item = Destination> {
+        self.legs.iter().filter_map(|l| l.called.as_ref().map(|c| c.destination.clone()))
     }
 
     /// How the transferor is rung again.
@@ -318,8 +330,7 @@ impl Call {
         let to = leg.employee.clone();
         self.notify(transfer.refer, transfer.subscribed, 200, true, cx);
         bridge.pair = [transfer.stays, joined];
-        bridge.leaving =
-            self.ua.is_up(transfer.by).then(|| Leaving { leg: transfer.by, at: cx.now.mono + FAREWELL });
+        bridge.leaving = self.ua.is_up(transfer.by).then(|| Leaving { leg: transfer.by, at: cx.now.mono + FAREWELL });
         let from = self.leg(transfer.by).and_then(|l| l.employee.clone());
         if let Some(l) = self.leg_mut(transfer.by) {
             l.end_talk(cx.now.mono);

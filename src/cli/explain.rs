@@ -202,3 +202,115 @@ impl fmt::Display for Explained {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::crm::model::{EntityRef, Known, NoAnswer, PassedOver};
+    use crate::route::directory::{Distribution, Fallback, UnknownClient};
+    use crate::route::testing::{House, Office, house, phone};
+
+    const UNKNOWN: Lookup = Lookup::Unknown { fresh_lead: None };
+
+    fn explained(house: House, from: &str, lookup: Lookup) -> Explanation {
+        let dir = house.build();
+        let at = Wall::from_unix_millis(1_795_528_800_000);
+        Question { line: &dir.lines[0], from, at }.explain(&dir, &Office::new(), lookup)
+    }
+
+    fn printed(house: House, from: &str, lookup: Lookup) -> Value {
+        serde_json::to_value(explained(house, from, lookup)).expect("plain data")
+    }
+
+    fn known() -> Lookup {
+        Lookup::Known(Known {
+            entity: "contact:7".parse::<EntityRef>().unwrap(),
+            name: Some("Maria Souza".into()),
+            responsible: Some("carla".into()),
+            why: "the latest activity".into(),
+            passed_over: vec![PassedOver::new("contact:9", "older")],
+        })
+    }
+
+    #[test]
+    fn the_json_has_the_shape_that_the_contract_gives() {
+        let all = printed(house(), "011 98765-4321", UNKNOWN);
+        assert_eq!(all["number"]["e164"], "+5511987654321");
+        assert_eq!(all["number"]["variants"][0], "+5511987654321");
+        assert!(all["number"]["why"].is_string());
+        assert_eq!((&all["lookup"], &all["creates"]), (&json!("unknown"), &json!(["lead"])));
+        let why = "next in queue sales";
+        assert_eq!(all["steps"][0]["queue"], "sales");
+        assert_eq!(all["steps"][1], json!({"ring": ["bruno"], "seconds": 20, "in_queue": "sales", "why": why}));
+        assert_eq!(all["steps"][4], json!({"hangup": 480, "why": "nobody in queue sales answered"}));
+        assert_eq!(all["decisions"][0]["what"], "unknown");
+        assert_eq!(all["decisions"][1]["what"], "create a lead for bruno");
+    }
+
+    #[test]
+    fn a_known_caller_creates_nothing_and_the_choice_among_matches_is_shown() {
+        let rule = Fallback::Forward(phone("+552133334444"));
+        let all = printed(house().line(|line| line.unanswered = rule), "+5511987654321", known());
+        assert_eq!(all["creates"], json!([]));
+        assert_eq!(all["steps"][0]["ring"], json!(["carla"]));
+        assert!(all["steps"][0].get("in_queue").is_none());
+        assert_eq!(all["steps"][1]["forward"], "+552133334444");
+        assert_eq!(all["steps"][1]["seconds"], 60);
+        let passed_over = json!([{"what": "contact:9", "why": "older"}]);
+        assert_eq!(all["decisions"][0]["passed_over"], passed_over);
+        assert_eq!(all["decisions"][1]["what"], "an activity at contact:7");
+    }
+
+    #[test]
+    fn everybody_is_one_step_with_all_names() {
+        let all = printed(
+            house().queue("sales", |queue| queue.distribution = Distribution::Everybody),
+            "+5511987654321",
+            UNKNOWN,
+        );
+        assert_eq!(all["steps"][1]["ring"], json!(["bruno", "carla", "ana"]));
+    }
+
+    #[test]
+    fn with_the_crm_down_the_call_is_routed_like_an_unknown_one_and_creates_nothing_yet() {
+        let down = printed(house(), "+5511987654321", Lookup::Undetermined(NoAnswer::Unavailable));
+        assert_eq!((&down["lookup"], &down["creates"]), (&json!("undetermined"), &json!([])));
+        assert_eq!(down["steps"][1]["ring"], json!(["bruno"]));
+        assert_eq!(down["decisions"][1]["what"], "create nothing yet");
+    }
+
+    #[test]
+    fn what_the_files_exclude_is_not_asked_of_the_crm() {
+        for from in ["+5511912345678", "anonymous", "201", "+551140028922"] {
+            let excluded = printed(house(), from, UNKNOWN);
+            assert_eq!((&excluded["lookup"], &excluded["creates"]), (&json!("excluded"), &json!([])), "{from}");
+            assert_eq!(excluded["steps"][0]["queue"], "sales", "{from}");
+        }
+    }
+
+    #[test]
+    fn a_blacklisted_caller_is_refused_with_603() {
+        let listed = house().with(|dir| dir.blacklist = vec![phone("+5511987654321")]);
+        let all = printed(listed, "11 98765-4321", UNKNOWN);
+        assert_eq!(all["steps"][0]["hangup"], 603);
+        assert_eq!(all["steps"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn where_the_line_offers_nothing_is_created_by_itself() {
+        let offers = house().line(|line| line.unknown_client = UnknownClient::Offer);
+        assert_eq!(printed(offers, "+5511987654321", UNKNOWN)["creates"], json!([]));
+    }
+
+    #[test]
+    fn the_text_shows_steps_in_order_and_what_was_passed_over() {
+        let text = explained(house(), "+5511987654321", known()).to_string();
+        let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part:?} in:\n{text}"));
+        assert!(at("1. ring carla for 20 s: known: carla is responsible for contact:7") < at("2. queue sales"));
+        assert!(at("3. ring bruno") < at("5. hang up with 480"));
+        assert!(at("decisions") < at("passed over contact:9: older"));
+        assert!(text.contains("passed over carla: already rung in this call"));
+    }
+}

@@ -1,3 +1,5 @@
-//! The commands, as functions that print: none of them decides anything itself.
+//! The commands: each a function that prints and says how it went; none of them decides anything itself.
 
+pub mod check;
 pub mod explain;
+pub mod number;

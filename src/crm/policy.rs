@@ -73,24 +73,6 @@ pub fn owner_after_transfer(line: &Line, to: Option<&EmployeeId>) -> Option<Empl
     to.filter(|_| line.reassign_on_transfer).cloned()
 }
 
-/// What happened in a call that decides about owners.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Course<'a> {
-    /// Who dialled.
-    pub dialler: Option<&'a EmployeeId>,
-    /// Which employee answered it, other than by a transfer.
-    pub answered_by: Option<&'a EmployeeId>,
-    /// Who answered the last transfer; the transferor where the call came back to her.
-    pub transferred_to: Option<&'a EmployeeId>,
-}
-
-/// Who would own by now what an undetermined call asks for.
-pub fn owner_by_now(dir: &Directory, line: &Line, direction: Direction, course: Course<'_>) -> Option<EmployeeId> {
-    owner_after_transfer(line, course.transferred_to)
-        .or_else(|| course.answered_by.and_then(|who| owner_after_answer(line, direction, who)))
-        .or_else(|| owner_at_first(dir, line, direction, course.dialler))
-}
-
 /// How a call came to its end, as far as its outcome asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -159,4 +141,178 @@ pub fn final_status(direction: Direction, caller_gave_up: bool, rung: &[Option<u
 /// The far end's code as the caller gets it: as it came, but a challenge was meant for us and not for her.
 fn far_end(code: u16) -> u16 {
     if matches!(code, 401 | 407) { 503 } else { code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::testing::{House, house};
+    use Direction::{Incoming, Internal, Outgoing};
+    use LookupKind::{Excluded, Known, Undetermined, Unknown};
+
+    fn made(house: House, direction: Direction, lookup: LookupKind) -> Creation {
+        creation(&house.build().lines[0], direction, lookup)
+    }
+
+    #[test]
+    fn only_an_unknown_client_becomes_a_lead_and_an_undetermined_one_not_before_a_later_lookup() {
+        assert_eq!(made(house(), Incoming, Unknown), Creation::Lead);
+        assert_eq!(made(house(), Incoming, Known), Creation::Nothing);
+        assert_eq!(made(house(), Incoming, Excluded), Creation::Nothing);
+        assert_eq!(made(house(), Incoming, Undetermined), Creation::LeadAfterLookup);
+        assert!(!creates(&house().build().lines[0], Incoming, Undetermined));
+    }
+
+    #[test]
+    fn create_for_says_in_which_direction_a_call_creates() {
+        let on =
+            |create_for| move |direction| made(house().line(|line| line.create_for = create_for), direction, Unknown);
+        for (create_for, incoming, outgoing) in
+            [(CreateFor::Incoming, true, false), (CreateFor::Outgoing, false, true), (CreateFor::Any, true, true)]
+        {
+            assert_eq!(on(create_for)(Incoming) == Creation::Lead, incoming, "{create_for:?}");
+            assert_eq!(on(create_for)(Outgoing) == Creation::Lead, outgoing, "{create_for:?}");
+            assert_eq!(on(create_for)(Internal), Creation::Nothing, "{create_for:?}");
+        }
+    }
+
+    #[test]
+    fn with_offer_nothing_is_created_by_itself() {
+        let offers = || house().line(|line| line.unknown_client = UnknownClient::Offer);
+        assert_eq!(made(offers(), Incoming, Unknown), Creation::Offered);
+        assert_eq!(made(offers(), Incoming, Undetermined), Creation::Offered);
+        assert_eq!(made(offers(), Outgoing, Unknown), Creation::Nothing);
+    }
+
+    #[test]
+    fn nothing_of_an_excluded_or_internal_call_enters_the_crm() {
+        for (lookup, direction, enters) in [
+            (Known, Incoming, true),
+            (Unknown, Outgoing, true),
+            (Undetermined, Incoming, true),
+            (Excluded, Incoming, false),
+            (Excluded, Outgoing, false),
+            (Unknown, Internal, false),
+        ] {
+            assert_eq!(enters_crm(lookup, direction), enters, "{lookup:?} {direction:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_member_of_the_lines_queue_owns_a_lead_and_of_an_outgoing_call_who_dialled() {
+        let dir = house().build();
+        let (line, ana) = (&dir.lines[0], EmployeeId::from("ana"));
+        assert_eq!(owner_at_first(&dir, line, Incoming, None), Some("bruno".into()));
+        assert_eq!(owner_at_first(&dir, line, Outgoing, Some(&ana)), Some(ana.clone()));
+        assert_eq!(owner_at_first(&dir, line, Outgoing, None), None, "an extension that is no employee");
+        assert_eq!(owner_at_first(&dir, line, Internal, Some(&ana)), None);
+    }
+
+    #[test]
+    fn with_answered_by_whoever_answers_an_incoming_call_owns_its_lead() {
+        let after = |lead_owner, direction| {
+            let dir = house().line(|line| line.lead_owner = lead_owner).build();
+            owner_after_answer(&dir.lines[0], direction, &"carla".into())
+        };
+        assert_eq!(after(LeadOwner::AnsweredBy, Incoming), Some("carla".into()));
+        assert_eq!(after(LeadOwner::AnsweredBy, Outgoing), None, "the employee who dialled stays the owner");
+        assert_eq!(after(LeadOwner::FirstInQueue, Incoming), None);
+    }
+
+    #[test]
+    fn a_transfer_moves_the_owner_to_an_employee_and_never_to_a_number_outside() {
+        let dir = house().build();
+        let keeps = house().line(|line| line.reassign_on_transfer = false).build();
+        let dora = EmployeeId::from("dora");
+        assert_eq!(owner_after_transfer(&dir.lines[0], Some(&dora)), Some(dora.clone()));
+        assert_eq!(owner_after_transfer(&dir.lines[0], None), None);
+        assert_eq!(owner_after_transfer(&keeps.lines[0], Some(&dora)), None);
+    }
+
+    #[test]
+    fn an_answered_call_is_answered_whatever_its_direction() {
+        for direction in [Incoming, Outgoing, Internal] {
+            assert_eq!(outcome(direction, Ending::Talked), Outcome::Answered);
+        }
+        assert_eq!(outcome(Incoming, Ending::LeftMessage), Outcome::Voicemail);
+        assert_eq!(outcome(Incoming, Ending::Blacklisted), Outcome::Blocked);
+    }
+
+    #[test]
+    fn an_unanswered_incoming_call_is_missed_whoever_hung_up() {
+        for ending in [Ending::CallerGaveUp, Ending::Unanswered(None), Ending::Unanswered(Some(486))] {
+            assert_eq!(outcome(Incoming, ending), Outcome::Missed);
+        }
+    }
+
+    #[test]
+    fn outgoing_and_internal_calls_are_canceled_busy_declined_or_failed() {
+        for direction in [Outgoing, Internal] {
+            assert_eq!(outcome(direction, Ending::CallerGaveUp), Outcome::Canceled);
+            for (code, expected) in [
+                (Some(486), Outcome::Busy),
+                (Some(600), Outcome::Busy),
+                (Some(603), Outcome::Declined),
+                (Some(404), Outcome::Failed),
+                (Some(480), Outcome::Failed),
+                (Some(503), Outcome::Failed),
+                (None, Outcome::Failed),
+            ] {
+                assert_eq!(outcome(direction, Ending::Unanswered(code)), expected, "{code:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_employees_leg_is_busy_declined_missed_or_failed_by_how_it_ended() {
+        assert_eq!(leg_outcome(LegEnding::Answered), Outcome::Answered);
+        assert_eq!(leg_outcome(LegEnding::Stopped), Outcome::Missed);
+        for (code, outcome) in [
+            (486, Outcome::Busy),
+            (600, Outcome::Busy),
+            (603, Outcome::Declined),
+            (480, Outcome::Missed),
+            (487, Outcome::Missed),
+            (408, Outcome::Missed),
+            (404, Outcome::Failed),
+            (503, Outcome::Failed),
+        ] {
+            assert_eq!(leg_outcome(LegEnding::Refused(code)), outcome, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_caller_who_gave_up_gets_487_whatever_was_said_before() {
+        for direction in [Incoming, Outgoing, Internal] {
+            assert_eq!(final_status(direction, true, &[Some(486), None]), 487);
+        }
+    }
+
+    #[test]
+    fn an_unanswered_incoming_call_ends_with_480_unless_its_only_party_said_486_or_603() {
+        for (rung, code) in [
+            (&[Some(486)][..], 486),
+            (&[Some(603)], 603),
+            (&[Some(600)], 480),
+            (&[Some(404)], 480),
+            (&[None], 480),
+            (&[], 480),
+            (&[Some(486), Some(486)], 480),
+            (&[None, Some(603)], 480),
+        ] {
+            assert_eq!(final_status(Incoming, false, rung), code, "{rung:?}");
+        }
+    }
+
+    #[test]
+    fn an_outgoing_call_ends_with_the_far_ends_code_but_a_challenge_becomes_503() {
+        for (last, code) in
+            [(Some(404), 404), (Some(486), 486), (Some(604), 604), (Some(401), 503), (Some(407), 503), (None, 480)]
+        {
+            assert_eq!(final_status(Outgoing, false, &[last]), code, "{last:?}");
+            assert_eq!(final_status(Internal, false, &[last]), code, "{last:?}");
+        }
+        assert_eq!(final_status(Outgoing, false, &[Some(503), Some(486)]), 486, "the last peer's");
+        assert_eq!(final_status(Internal, false, &[Some(486), Some(603)]), 480, "a queue's members");
+    }
 }

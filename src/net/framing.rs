@@ -14,7 +14,8 @@ pub enum Frame {
     Message(Bytes),
     /// A keep-alive that wants its answer, [`PONG`].
     ///
-    /// RFC 5626 §4.4.1: "the server MUST immediately respond … with a single CRLF".
+    /// RFC 5626 §5.4: "When a server receives a double CRLF sequence between SIP messages on a connection-oriented
+    /// transport …, it MUST immediately respond with a single CRLF over the same connection."
     Ping,
     /// Where the next message begins cannot be told: answer by [`ParseError::response`] if it has one, then close.
     Fault(Box<ParseError>),
@@ -66,7 +67,7 @@ impl Framer {
         match *self.buffer {
             [b'\r', b'\n', ..] => {
                 self.buffer.advance(2);
-                // RFC 5626 §3.5.1: "a double-CRLF "ping"" and a single-CRLF "pong".
+                // RFC 5626 §3.5.1: a double CRLF is the ping, a single one the pong.
                 self.state = State::Idle { half_ping: !half_ping };
                 half_ping.then_some(Frame::Ping)
             }

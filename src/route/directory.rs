@@ -276,6 +276,16 @@ pub enum Gateway {
     Pbx(PbxName),
 }
 
+impl Gateway {
+    /// The trunk's or the PBX's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Trunk(name) => name.as_str(),
+            Self::Pbx(name) => name.as_str(),
+        }
+    }
+}
+
 /// What becomes of a client whom nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the words of `unknown_client`")]

@@ -85,3 +85,78 @@ impl Gate<'_> {
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{House, house, pbx, peer, trunk};
+    use super::*;
+
+    #[track_caller]
+    fn from(house: House, source: &str) -> String {
+        match origin(&house.build(), source.parse().expect("address and port")) {
+            Origin::Trunk(name) => name.to_string(),
+            Origin::Pbx(name) => name.to_string(),
+            Origin::Stranger => "stranger".to_owned(),
+        }
+    }
+
+    fn with_trunk(house: House, name: &str, peers: &[&str]) -> House {
+        house.with(|dir| dir.trunks.push(trunk(name, peers).into()))
+    }
+
+    #[test]
+    fn peers_are_known_by_their_address_at_any_port_and_others_are_strangers() {
+        assert_eq!(from(house(), "203.0.113.5:5060"), "carrier");
+        assert_eq!(from(house(), "203.0.113.5:40000"), "carrier");
+        assert_eq!(from(house(), "10.0.0.5:5060"), "office");
+        assert_eq!(from(house(), "203.0.113.6:5060"), "stranger");
+        assert_eq!(from(house(), "[::ffff:203.0.113.5]:5060"), "carrier");
+    }
+
+    #[test]
+    fn where_peers_share_an_address_the_port_counts() {
+        let loopback =
+            || with_trunk(house(), "a", &["127.0.0.1:5062"]).pbx(|pbx| pbx.peers = vec![peer("127.0.0.1:5064")]);
+        assert_eq!(from(loopback(), "127.0.0.1:5062"), "a");
+        assert_eq!(from(loopback(), "127.0.0.1:5064"), "office");
+        assert_eq!(from(loopback(), "127.0.0.1:5066"), "stranger");
+    }
+
+    #[test]
+    fn a_peers_own_address_and_port_come_before_any_accept() {
+        let house = with_trunk(house(), "a", &["198.51.100.9:5060"]).trunk(|carrier| {
+            carrier.accept = vec!["198.51.100.9/32".parse().unwrap()];
+        });
+        assert_eq!(from(house, "198.51.100.9:5060"), "a");
+    }
+
+    #[test]
+    fn the_longest_accept_prefix_wins_over_all_trunks_and_pbxs() {
+        let nets = || {
+            let house = house().trunk(|carrier| carrier.accept = vec!["10.0.0.0/8".parse().unwrap()]);
+            house.pbx(|office| office.accept = vec!["10.1.0.0/16".parse().unwrap()])
+        };
+        assert_eq!(from(nets(), "10.2.0.1:5060"), "carrier");
+        assert_eq!(from(nets(), "10.1.0.1:5060"), "office");
+        assert_eq!(from(nets(), "10.0.0.5:5060"), "office", "its peer");
+        assert_eq!(from(nets(), "10.0.0.5:6000"), "carrier", "`accept` replaces the default");
+        assert_eq!(from(nets(), "192.0.2.1:5060"), "stranger");
+    }
+
+    #[test]
+    fn a_peer_whose_name_is_not_looked_up_yet_admits_nobody() {
+        let house = house().trunk(|carrier| carrier.peers[0].address = None);
+        assert_eq!(from(house, "203.0.113.5:5060"), "stranger");
+    }
+
+    #[test]
+    fn addresses_that_the_files_name_are_never_banned() {
+        let house = house().with(|dir| dir.pbxs.push(pbx("b", &["127.0.0.1:5064"], "3xx").into()));
+        let dir = house.trunk(|carrier| carrier.accept = vec!["198.51.100.0/24".parse().unwrap()]).build();
+        for (source, named) in
+            [("203.0.113.5", true), ("198.51.100.77", true), ("127.0.0.1", true), ("192.0.2.1", false)]
+        {
+            assert_eq!(is_named(&dir, source.parse().unwrap()), named, "{source}");
+        }
+    }
+}

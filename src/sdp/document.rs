@@ -1,6 +1,8 @@
 //! Reading and changing single lines of a session description. What is not understood passes unchanged.
 #![deny(clippy::indexing_slicing, clippy::string_slice)]
 
+use std::net::{IpAddr, SocketAddr};
+
 use bytes::{Bytes, BytesMut};
 
 /// Which way media flow, seen from whoever wrote the description.
@@ -75,6 +77,25 @@ pub fn direction(sdp: &[u8]) -> Direction {
         Direction::SendRecv if zero => Direction::Inactive,
         way => way,
     }
+}
+
+/// Where the audio of whoever wrote the description is to be sent: the first audio stream's port at its own c=, else
+/// the session's.
+pub fn audio_address(sdp: &[u8]) -> Option<SocketAddr> {
+    let (mut session, mut port, mut own) = (None, None, None);
+    for line in lines(sdp) {
+        if let Some(media) = line.strip_prefix(b"m=") {
+            if port.is_some() {
+                break;
+            }
+            let text = std::str::from_utf8(media).ok()?;
+            port = text.strip_prefix("audio ").and_then(|rest| rest.split(' ').next()).and_then(|p| p.parse::<u16>().ok());
+        } else if let Some(c) = line.strip_prefix(b"c=IN IP4 ").or_else(|| line.strip_prefix(b"c=IN IP6 ")) {
+            let address = std::str::from_utf8(c).ok().and_then(|text| text.parse::<IpAddr>().ok());
+            *(if port.is_some() { &mut own } else { &mut session }) = address;
+        }
+    }
+    Some(SocketAddr::new(own.or(session)?, port?))
 }
 
 /// The same description with every stream flowing both ways again: for offering a party that was on hold to another.
@@ -152,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_refused_first_stream_does_not_decide() {
-        let two = SDP.replace("m=audio 4000 RTP/AVP 8\r\n", "m=video 0 RTP/AVP 99\r\na=inactive\r\nm=audio 4000 RTP/AVP 8\r\n");
+        let two = SDP
+            .replace("m=audio 4000 RTP/AVP 8\r\n", "m=video 0 RTP/AVP 99\r\na=inactive\r\nm=audio 4000 RTP/AVP 8\r\n");
         assert_eq!(direction(two.as_bytes()), Direction::SendOnly);
     }
 
@@ -162,6 +184,14 @@ mod tests {
         assert_eq!(direction(&free), Direction::SendRecv);
         assert!(same_media(&free, SDP.as_bytes()));
         assert!(!same_media(&free, SDP.replace("4000", "4002").as_bytes()));
+    }
+
+    #[test]
+    fn audio_goes_to_the_streams_own_address_else_the_sessions() {
+        assert_eq!(audio_address(SDP.as_bytes()), Some("10.0.0.7:4000".parse().unwrap()));
+        let own = SDP.replace("RTP/AVP 8\r\n", "RTP/AVP 8\r\nc=IN IP4 10.0.0.8\r\n");
+        assert_eq!(audio_address(own.as_bytes()), Some("10.0.0.8:4000".parse().unwrap()));
+        assert_eq!(audio_address(b"m=audio x"), None);
     }
 
     #[test]

@@ -2,4 +2,4 @@
 
 mod document;
 
-pub use document::{Direction, Origin, direction, origin, same_media, with_origin, without_hold};
+pub use document::{Direction, Origin, audio_address, direction, origin, same_media, with_origin, without_hold};

@@ -31,7 +31,9 @@ impl House {
             Destination::Outside { dial, gateway: Gateway::Trunk(name), .. } => {
                 (dial.clone(), dir.trunk(name)?.peers.clone())
             }
-            Destination::Outside { dial, gateway: Gateway::Pbx(name), .. } => (dial.clone(), dir.pbx(name)?.peers.clone()),
+            Destination::Outside { dial, gateway: Gateway::Pbx(name), .. } => {
+                (dial.clone(), dir.pbx(name)?.peers.clone())
+            }
         })
     }
 }

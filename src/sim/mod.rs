@@ -6,7 +6,6 @@
 mod crm;
 mod house;
 mod network;
-mod party;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -18,7 +17,6 @@ use bytes::Bytes;
 pub(crate) use crm::Crm;
 pub(crate) use house::House;
 pub(crate) use network::{Network, Weather};
-pub(crate) use party::{Act, Party, State};
 
 use crate::base::{CallId, Hop, Ids, Instant, Now, Transport, Wall};
 use crate::call::{Beginning, Call, CallAction, CallEvent, Publication};
@@ -29,6 +27,7 @@ use crate::route::{Origin, Refusal, inbound, origin};
 use crate::sip::agent::{Received, Transmit, call_of_branch, call_of_tag};
 use crate::sip::message::{Limits, Message, Request, invitation, parse};
 use crate::sip::transaction::{ServerKey, Timers};
+pub(crate) use crate::softphone::{Act, Party, State};
 
 /// Where `ramal` listens.
 pub(crate) const US: &str = "192.0.2.1:5060";
@@ -204,7 +203,13 @@ impl Sim {
         assert!(self.calls.is_empty(), "calls left\n{}", self.ladders());
         assert!(self.claims.is_empty(), "claims left: {:?}", self.claims);
         for (_, party) in &self.parties {
-            assert!(party.ua.is_idle(), "{} has transactions or dialogs left: {:?}\n{}", party.name, party, self.ladders());
+            assert!(
+                party.ua.is_idle(),
+                "{} has transactions or dialogs left: {:?}\n{}",
+                party.name,
+                party,
+                self.ladders()
+            );
             assert!(matches!(party.state, State::Over(_)), "{} is still {:?}", party.name, party.state);
         }
         let busy: Vec<_> = self.house.busy.borrow().iter().filter(|(_, n)| **n != 0).map(|(e, _)| e.clone()).collect();
@@ -285,7 +290,9 @@ impl Sim {
     fn arrive_here(&mut self, from: SocketAddr, bytes: Bytes) {
         let Ok(mut message) = parse(&bytes, &Limits::default()) else { return };
         let key = match &message {
-            Message::Request(request) if request.method == rsip::Method::Cancel => Some(ServerKey::of_canceled(request)),
+            Message::Request(request) if request.method == rsip::Method::Cancel => {
+                Some(ServerKey::of_canceled(request))
+            }
             Message::Request(request) => Some(ServerKey::of(request)),
             Message::Response(_) => None,
         };
@@ -341,7 +348,9 @@ impl Sim {
     }
 
     fn arrive_there(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
-        let Ok(mut message) = parse(&bytes, &Limits::default()) else { panic!("we sent what can't be read: {bytes:?}") };
+        let Ok(mut message) = parse(&bytes, &Limits::default()) else {
+            panic!("we sent what can't be read: {bytes:?}")
+        };
         let known = call_of(&message).or_else(|| self.party_of_invite(&message));
         if let Message::Request(request) = &mut message {
             request.headers.stamp_source(from);
@@ -363,7 +372,8 @@ impl Sim {
     fn party_of_invite(&self, message: &Message) -> Option<CallId> {
         let Message::Request(_) = message else { return None };
         let call_id = message.headers().call_id()?;
-        let same = |p: &&(CallId, Party)| p.1.invitation.is_some() && *p.1.ua.sip_call_id(crate::base::LegId::A) == **call_id;
+        let same =
+            |p: &&(CallId, Party)| p.1.invitation.is_some() && *p.1.ua.sip_call_id(crate::base::LegId::A) == **call_id;
         self.parties.iter().find(same).map(|(id, _)| *id)
     }
 

@@ -17,6 +17,11 @@ pub fn is_country(code: &str) -> bool {
     code.len() == 2 && code.parse::<Id>().is_ok()
 }
 
+/// Whether numbers of this country may have these digits as their area code: known of Brazil, assumed elsewhere.
+pub fn is_area(country: &str, digits: &str) -> bool {
+    if country == "BR" { super::brazil::is_area(digits) } else { !digits.starts_with('0') }
+}
+
 /// The country that a number belongs to, as `BR`; `None` for those of no country (satellites, international services).
 pub fn country(number: PhoneNumber) -> Option<String> {
     if super::forms::brazilian(number).is_some() {

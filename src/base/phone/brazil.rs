@@ -17,7 +17,7 @@ pub(super) struct Found {
 
 impl Found {
     fn because(mut self, what: &str) -> Self {
-        self.why = if self.why.is_empty() { what.to_owned() } else { format!("{what}; {}", self.why) };
+        self.why = format!("{what}; {}", self.why);
         self
     }
 }
@@ -46,7 +46,8 @@ pub(super) fn dialled(digits: &str, area: Option<&str>) -> Option<Found> {
         return Some(found);
     }
     if let Some(rest) = digits.strip_prefix('0').filter(|rest| !rest.starts_with('0')) {
-        return after_zero(rest).or_else(|| Some(local(rest, area)?.because("trunk prefix 0 dropped")));
+        return after_zero(rest, "trunk prefix 0")
+            .or_else(|| Some(local(rest, area)?.because("trunk prefix 0 dropped")));
     }
     local(digits, area)
 }
@@ -56,19 +57,19 @@ pub(super) fn after_country(digits: &str, area: Option<&str>) -> Option<Found> {
     if let Some(found) = national(digits).or_else(|| service(digits)) {
         return Some(found);
     }
-    if let Some(rest) = digits.strip_prefix('0') {
-        return Some(after_zero(rest)?.because("a zero after the country code dropped"));
+    match digits.strip_prefix('0') {
+        Some(rest) => after_zero(rest, "the zero after the country code"),
+        None => local(digits, area),
     }
-    local(digits, area)
 }
 
-/// What follows the trunk prefix: `11 98765-4321`, or with a carrier `15 11 98765-4321`.
-fn after_zero(digits: &str) -> Option<Found> {
+/// What follows a zero: `11 98765-4321`, or with a carrier `15 11 98765-4321`.
+fn after_zero(digits: &str, zero: &str) -> Option<Found> {
     if let Some(found) = national(digits) {
-        return Some(found.because("trunk prefix 0 dropped"));
+        return Some(found.because(&format!("{zero} dropped")));
     }
     let carrier = digits.get(..2).filter(|carrier| *carrier != "00")?;
-    Some(national(digits.get(2..)?)?.because(&format!("trunk prefix 0 and carrier {carrier} dropped")))
+    Some(national(digits.get(2..)?)?.because(&format!("{zero} and carrier {carrier} dropped")))
 }
 
 /// Collect calls: `9090` and a local number, `90`, carrier and a national one, or `90` and a national one.
@@ -108,10 +109,12 @@ fn local(digits: &str, area: Option<&str>) -> Option<Found> {
 
 fn subscriber(area: &str, digits: &str) -> Option<Found> {
     let (nine, kind, why) = match (digits.len(), digits.bytes().next()?) {
-        (8, b'2'..=b'5') => ("", Kind::Landline, ""),
-        (8, b'6' | b'8' | b'9') => ("9", Kind::Mobile, "ninth digit added to a mobile"),
-        (8, b'7') => ("", Kind::Mobile, "eight digits that begin with 7 kept: trunking numbers are valid so"),
-        (9, b'9') => ("", Kind::Mobile, ""),
+        (8, b'2'..=b'5') => ("", Kind::Landline, "a landline"),
+        (8, b'6' | b'8' | b'9') => ("9", Kind::Mobile, "a mobile, its ninth digit added"),
+        (8, b'7') => {
+            ("", Kind::Mobile, "a mobile of eight digits that begins with 7: kept, trunking numbers are valid so")
+        }
+        (9, b'9') => ("", Kind::Mobile, "a mobile"),
         _ => return None,
     };
     Some(Found { number: with_country(&format!("{area}{nine}{digits}"))?, kind, why: why.to_owned() })

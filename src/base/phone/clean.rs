@@ -41,12 +41,24 @@ fn user_part(raw: &str) -> (&str, Option<&str>, &str) {
         head.eq_ignore_ascii_case(scheme).then(|| inner.get(scheme.len()..).unwrap_or(""))
     });
     let rest = without_scheme.unwrap_or(inner);
-    let (user, host) = rest.split_once('@').unwrap_or((rest, ""));
+    let (user, host) = match rest.split_once('@') {
+        Some(both) => both,
+        // A SIP URI without a user part names a host, which is nobody; a pasted number may lack the host instead.
+        None if without_scheme.is_some() && is_host(rest) => ("", rest),
+        None => (rest, ""),
+    };
     let host = host.split([';', '?', ':', '>']).next().unwrap_or(host);
     let mut parts = user.split([';', ',', '?']);
     let number = parts.next().unwrap_or("");
     let context = parts.find_map(|part| part.trim().strip_prefix("phone-context="));
     (number.split(':').next().unwrap_or(number), context, host)
+}
+
+fn is_host(text: &str) -> bool {
+    let host = text.split([';', '?', ':']).next().unwrap_or(text);
+    host.parse::<std::net::Ipv4Addr>().is_ok()
+        || host.starts_with('[')
+        || host.contains(|c: char| c.is_ascii_alphabetic())
 }
 
 fn percent_decoded(text: &str) -> String {

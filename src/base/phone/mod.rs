@@ -6,8 +6,10 @@ mod clean;
 mod forms;
 mod number;
 mod read;
+#[cfg(test)]
+mod table;
 
-pub use abroad::{country, is_country, warm_up};
+pub use abroad::{country, is_area, is_country, warm_up};
 pub use forms::{keys, national, variants};
 pub use number::{NotE164, PhoneNumber};
 pub use read::{Context, Kind, Reading, read};

@@ -57,6 +57,25 @@ pub enum Kind {
     Unreadable,
 }
 
+impl Kind {
+    /// The word for it in JSON and text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Extension => "extension",
+            Self::Emergency => "emergency",
+            Self::ShortCode => "shortcode",
+            Self::Feature => "feature",
+            Self::Mobile => "mobile",
+            Self::Landline => "landline",
+            Self::Number => "number",
+            Self::Service => "service",
+            Self::Anonymous => "anonymous",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 /// A number as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reading {
@@ -117,12 +136,8 @@ fn ours(raw: &str, plus: bool, digits: &str, context: &Context<'_>) -> Option<Re
     if context.emergency.iter().any(|code| code == digits) {
         return Some(Reading::code(raw, digits, Kind::Emergency, format!("{digits} is an emergency number")));
     }
-    if digits.len() >= SHORTEST_SUFFIX {
-        let ends_so = |number: &&PhoneNumber| number.digits().to_string().ends_with(digits);
-        let mut fits = context.lines.iter().filter(ends_so);
-        if let (Some(number), None) = (fits.next(), fits.next()) {
-            return Some(line(*number, "sent short by the carrier, and no other line ends so"));
-        }
+    if let Some(number) = sent_short(digits, context) {
+        return Some(line(number, "sent short by the carrier, and no other line is meant"));
     }
     if digits.len() < SHORTEST_NUMBER {
         let short = digits.len() >= 3 && digits.starts_with('1');
@@ -133,6 +148,20 @@ fn ours(raw: &str, plus: bool, digits: &str, context: &Context<'_>) -> Option<Re
         });
     }
     None
+}
+
+/// The one line that ends so; of several the one in the trunk's own area.
+fn sent_short(digits: &str, context: &Context<'_>) -> Option<PhoneNumber> {
+    let whole = |number: &PhoneNumber| number.digits().to_string();
+    let fits: Vec<PhoneNumber> = context.lines.iter().copied().filter(|line| whole(line).ends_with(digits)).collect();
+    match fits.as_slice() {
+        [one] if digits.len() >= SHORTEST_SUFFIX => Some(*one),
+        [_, _, ..] => {
+            let near = format!("{}{digits}", context.area?);
+            fits.iter().copied().find(|line| whole(line).ends_with(&near))
+        }
+        _ => None,
+    }
 }
 
 /// Fewer digits of a line than these could end any number.
@@ -153,7 +182,7 @@ fn by_plan(raw: &str, plus: bool, digits: &str, context: &Context<'_>) -> Readin
     let line = keys(found.number).into_iter().find(|key| context.lines.contains(key));
     match line {
         Some(line) => Reading::number(raw, line, Kind::Line, joined(&found.why, &format!("our line {line}"))),
-        None => Reading::number(raw, found.number, found.kind, joined(&found.why, kind_words(found.kind))),
+        None => Reading::number(raw, found.number, found.kind, found.why),
     }
 }
 
@@ -168,8 +197,8 @@ fn with_plus(digits: &str, context: &Context<'_>) -> Option<Found> {
             .map(|found| Found { why: joined("a plus before a dialling prefix dropped", &found.why), ..found });
     }
     let foreign = abroad::international(digits)?;
-    let why = if foreign.valid { "" } else { "not in the numbering plans known here, taken as written" };
-    Some(Found { number: foreign.number, kind: foreign.kind, why: why.to_owned() })
+    let doubt = if foreign.valid { "" } else { "not in the numbering plans known here, taken as written" };
+    Some(found(&foreign, doubt))
 }
 
 /// Digits dialled or sent in Brazil. International ones begin with 00, a carrier's two digits, then the country.
@@ -203,8 +232,8 @@ fn home_or_abroad(digits: &str, why: &str) -> Option<Found> {
 }
 
 fn valid_abroad(digits: &str, why: &str) -> Option<Found> {
-    let Foreign { number, kind, .. } = abroad::international(digits).filter(|foreign| foreign.valid)?;
-    Some(Found { number, kind, why: why.to_owned() })
+    let foreign = abroad::international(digits).filter(|foreign| foreign.valid)?;
+    Some(found(&foreign, why))
 }
 
 /// A foreign number whose plus was lost: only where it cannot be a wrong Brazilian one.
@@ -218,8 +247,13 @@ fn bare_country(digits: &str) -> Option<Found> {
 
 fn elsewhere(country: &str, digits: &str) -> Option<Found> {
     let foreign = abroad::dialled(country, digits).filter(|foreign| foreign.valid)?;
-    // libphonenumber judges Brazilian mobiles without their ninth digit wrongly; here it has said valid.
-    Some(Found { number: foreign.number, kind: foreign.kind, why: format!("read as dialled in {country}") })
+    Some(found(&foreign, &format!("read as dialled in {country}")))
+}
+
+fn found(foreign: &Foreign, why: &str) -> Found {
+    let country = abroad::country(foreign.number).map_or_else(String::new, |country| format!(" of {country}"));
+    let what = format!("{}{country}", kind_words(foreign.kind));
+    Found { number: foreign.number, kind: foreign.kind, why: joined(why, &what) }
 }
 
 const fn kind_words(kind: Kind) -> &'static str {
@@ -232,8 +266,5 @@ const fn kind_words(kind: Kind) -> &'static str {
 }
 
 fn joined(first: &str, second: &str) -> String {
-    match (first, second) {
-        ("", only) | (only, "") => only.to_owned(),
-        (first, second) => format!("{first}; {second}"),
-    }
+    if first.is_empty() { second.to_owned() } else { format!("{first}; {second}") }
 }

@@ -14,11 +14,11 @@ fn hold_and_resume_cross_from_either_side() {
     let mut sim = talking();
     for (who, other) in [("bruno", "maria"), ("maria", "bruno")] {
         sim.act(who, Act::Hold).run_for(secs(1));
-        assert_eq!(sim.party(other).log.last().unwrap(), "reinvite sendonly");
+        assert_eq!(sim.party(other).last_offer(), "reinvite sendonly");
         let call = sim.calls.values().next().unwrap();
         assert_eq!(call.record_at(sim.now).state, crate::crm::model::CallState::Held);
         sim.act(who, Act::Resume).run_for(secs(1));
-        assert_eq!(sim.party(other).log.last().unwrap(), "reinvite sendrecv");
+        assert_eq!(sim.party(other).last_offer(), "reinvite sendrecv");
     }
     sim.act("maria", Act::HangUp).assert_idle();
 }
@@ -37,7 +37,7 @@ fn an_offerless_reinvite_is_answered_with_the_other_sides_offer() {
 fn update_and_info_pass() {
     let mut sim = talking();
     sim.act("bruno", Act::Update).run_for(secs(1));
-    assert_eq!(sim.party("maria").log.last().unwrap(), "update sendrecv");
+    assert_eq!(sim.party("maria").last_offer(), "update sendrecv");
     sim.act("maria", Act::Info).run_for(secs(1));
     assert_eq!(sim.party("bruno").log.last().unwrap(), "INFO");
     assert_eq!(sim.party("maria").log.last().unwrap(), "replied 200");

@@ -17,7 +17,8 @@ fn two_calls_at_once_from_one_new_number_share_one_lead() {
 
 #[test]
 fn answered_by_moves_the_lead_to_whoever_answers() {
-    let mut sim = sim(house().line(|l| l.lead_owner = LeadOwner::AnsweredBy)).phone_does("bruno", &[(20, Act::Reject(486))]);
+    let mut sim =
+        sim(house().line(|l| l.lead_owner = LeadOwner::AnsweredBy)).phone_does("bruno", &[(20, Act::Reject(486))]);
     sim.customer(Some(STRANGER), &[]);
     sim.run_until(ringing("carla"));
     assert_eq!(sim.crm.leads[0].owner.as_str(), "bruno", "the first member at first");

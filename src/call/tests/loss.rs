@@ -48,7 +48,8 @@ fn sweep(seeds: std::ops::Range<u64>, weather: Weather) {
     for seed in seeds {
         let mut chance = crate::base::Ids::seeded(seed);
         let house = house().queue("sales", |q| {
-            q.distribution = [Distribution::AsEnqueued, Distribution::Evenly, Distribution::Everybody][(seed % 3) as usize];
+            q.distribution =
+                [Distribution::AsEnqueued, Distribution::Evenly, Distribution::Everybody][(seed % 3) as usize];
         });
         let mut sim = Sim::new(seed, house.build()).knows(MARIA, "Maria", "ana").weather(weather);
         for who in ["ana", "bruno", "carla"] {

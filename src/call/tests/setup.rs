@@ -156,7 +156,14 @@ fn each_callee_with_early_media_is_an_early_dialog_of_her_own() {
 #[test]
 fn an_invite_without_an_offer_gets_the_callees_and_its_ack_brings_the_answer() {
     let mut sim = bruno_answers();
-    sim.caller("maria", crate::sim::CARRIER, &crate::route::testing::LINE[1..], Some(STRANGER), false, &[(6_000, Act::HangUp)]);
+    sim.caller(
+        "maria",
+        crate::sim::CARRIER,
+        &crate::route::testing::LINE[1..],
+        Some(STRANGER),
+        false,
+        &[(6_000, Act::HangUp)],
+    );
     sim.run_until(up("bruno"));
     assert_eq!(sim.party("bruno").invitation.as_ref().unwrap().offer, None);
     sim.run_for(secs(1));
@@ -182,9 +189,12 @@ fn an_outgoing_call_goes_through_the_employees_line_and_shows_its_number() {
 
 #[test]
 fn the_far_ends_code_of_an_outgoing_call_comes_as_it_is() {
-    for (code, seen, outcome) in
-        [(486, 486, Outcome::Busy), (603, 603, Outcome::Declined), (404, 404, Outcome::Failed), (407, 503, Outcome::Failed)]
-    {
+    for (code, seen, outcome) in [
+        (486, 486, Outcome::Busy),
+        (603, 603, Outcome::Declined),
+        (404, 404, Outcome::Failed),
+        (407, 503, Outcome::Failed),
+    ] {
         let mut sim = sim(house()).phone_does("+5521976543210", &[(50, Act::Reject(code))]);
         sim.caller("bruno", crate::sim::OFFICE, "0021976543210", Some("202"), true, &[]);
         sim.assert_idle();

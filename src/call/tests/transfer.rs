@@ -66,7 +66,7 @@ fn a_failed_transfer_gives_the_call_back_with_the_targets_own_code() {
     assert_eq!(sim.party("maria").state, State::Up);
     assert_eq!(sim.crm.leads[0].owner.as_str(), "bruno");
     sim.act("bruno", Act::Hold).run_for(secs(1));
-    assert_eq!(sim.party("maria").log.last().unwrap(), "reinvite sendonly", "they are still joined");
+    assert_eq!(sim.party("maria").last_offer(), "reinvite sendonly", "they are still joined");
     sim.act("maria", Act::HangUp).assert_idle();
     assert_answered_by(&sim, "bruno");
 }

@@ -3,143 +3,191 @@
 //! The call above says what it wants in SIP's own verbs ([`UserAgent`]) and hears what the peers did ([`LegEvent`]).
 //! What is mere protocol stays here: 100 Trying, retransmissions, ACKs (also of repeated 200s), 200 to CANCEL,
 //! a second fork's 200 (ACK, then BYE), 481, 491 and 500 to requests that come out of turn.
+//!
+//! One file for each thing that a leg can do: `receive` finds out what a message belongs to, `invite` calls,
+//! `accept` is called, `in_dialog` takes the peer's requests in a dialog, `requests` makes ours, `refer` tells how a
+//! REFER goes on.
 
+mod accept;
 mod api;
+mod compose;
+mod in_dialog;
+mod invite;
+mod leg;
+mod phone;
+mod receive;
+mod refer;
+mod refusal;
+mod requests;
+mod tokens;
+mod transactions;
 
-use bytes::Bytes;
+#[cfg(test)]
+mod tests;
 
 pub use api::*;
+pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
+pub use tokens::{call_of_branch, call_of_tag};
 
-use crate::base::{CallId, Ids, Instant, LegId, Now};
-
-/// Placeholder until `sip::transaction` has it.
-#[derive(Debug, Clone, Copy)]
-pub struct Timers;
+use crate::base::{CallId, Hop, Ids, Instant, LegId, Now};
+use crate::sip::dialog::UnderWay;
+pub use crate::sip::transaction::Timers;
+use crate::sip::transaction::{ClientEvent, ServerEvent};
+use leg::{Ack, Leg, Unacked, Usage};
+use refer::Subscription;
+use transactions::{Incoming, Outgoing, Purpose, Wants};
 
 /// All transactions and dialogs of one call.
+///
+/// Plain data: whoever holds it feeds it messages and time, and gets what to send and what happened by [`AgentOut`].
+/// [`next_wakeup`](Self::next_wakeup) may change with every call that takes `now`.
 #[derive(Debug)]
-pub struct UserAgent;
+pub struct UserAgent {
+    call: CallId,
+    ids: Ids,
+    timers: Timers,
+    legs: Vec<Leg>,
+    clients: Vec<Outgoing>,
+    servers: Vec<Incoming>,
+    unacked: Vec<Unacked>,
+    subscriptions: Vec<Subscription>,
+    /// The last [`RequestId::n`] given away.
+    last_request: u32,
+    /// The last leg that we called.
+    last_leg: u16,
+    /// It has sent a REFER, as only phones do: it takes NOTIFYs.
+    is_phone: bool,
+}
 
-#[expect(unused_variables, reason = "signatures agreed on; the bodies are being written")]
 impl UserAgent {
     /// Of a call whose first INVITE is about to be given to [`receive`](Self::receive).
     pub fn new(call: CallId, ids: Ids, timers: Timers) -> Self {
-        todo!()
-    }
-
-    /// Takes a message of this call.
-    pub fn receive(&mut self, now: Now, received: &Received, out: &mut AgentOut) {
-        todo!()
+        Self {
+            call,
+            ids,
+            timers,
+            legs: Vec::new(),
+            clients: Vec::new(),
+            servers: Vec::new(),
+            unacked: Vec::new(),
+            subscriptions: Vec::new(),
+            last_request: 0,
+            last_leg: 0,
+            is_phone: false,
+        }
     }
 
     /// Does what is due.
     pub fn wake(&mut self, now: Now, out: &mut AgentOut) {
-        todo!()
+        // By index, and to the count of now: what is due may start transactions, which are not due yet.
+        for at in 0..self.clients.len() {
+            if self.clients[at].next_wakeup().is_some_and(|due| now.mono >= due) {
+                let effects = self.clients[at].handle(now, &self.timers, ClientEvent::Wake);
+                self.after_client(now, at, effects, None, out);
+            }
+        }
+        for server in &mut self.servers {
+            if server.next_wakeup().is_some_and(|due| now.mono >= due) {
+                // A refusal whose ACK never comes (timer H) is nobody's news: the leg is over already.
+                let effects = server.handle(now, &self.timers, ServerEvent::Wake);
+                transactions::send_all(effects, server.hop, server.leg, out);
+            }
+        }
+        self.resend_unacked(now, out);
+        self.give_up_canceled(now, out);
+        self.clients.retain(|c| !(c.is_open() && c.orphaned.is_some_and(|due| now.mono >= due)));
+        self.sweep(now);
     }
 
     /// When [`wake`](Self::wake) is due.
     pub fn next_wakeup(&self) -> Option<Instant> {
-        todo!()
+        let clients = self.clients.iter().filter_map(Outgoing::next_wakeup);
+        let servers = self.servers.iter().filter_map(Incoming::next_wakeup);
+        let unacked = self.unacked.iter().map(|unacked| unacked.resend.at.min(unacked.give_up));
+        let legs = self.legs.iter().filter_map(Leg::next_wakeup);
+        clients.chain(servers).chain(unacked).chain(legs).min()
     }
 
     /// No transaction and no dialog is left.
     pub fn is_idle(&self) -> bool {
-        todo!()
+        self.clients.iter().all(Outgoing::is_over)
+            && self.servers.iter().all(Incoming::is_over)
+            && self.unacked.is_empty()
+            && self.legs.iter().all(Leg::is_over)
     }
 
     /// What was sent to this hop did not get there: open client transactions to it fail as by 503.
-    pub fn unreachable(&mut self, now: Now, hop: crate::base::Hop, out: &mut AgentOut) {
-        todo!()
+    pub fn unreachable(&mut self, now: Now, hop: Hop, out: &mut AgentOut) {
+        for at in 0..self.clients.len() {
+            let client = &mut self.clients[at];
+            if client.hop.transport == hop.transport && client.hop.remote == hop.remote {
+                let effects = client.handle(now, &self.timers, ClientEvent::Unreachable);
+                self.after_client(now, at, effects, None, out);
+            }
+        }
+        self.sweep(now);
     }
 
     /// The SIP Call-ID of a leg.
     pub fn sip_call_id(&self, leg: LegId) -> &str {
-        todo!()
-    }
-
-    /// A leg for an INVITE of ours; sends it.
-    pub fn invite(&mut self, now: Now, target: &Target, invite: &OutgoingInvite, out: &mut AgentOut) -> LegId {
-        todo!()
-    }
-
-    /// Cancels an INVITE of ours, as soon as RFC 3261 §9.1 lets it (not before a provisional came). A leg that then
-    /// answers all the same says so by `Answered`.
-    pub fn cancel(&mut self, now: Now, leg: LegId, why: CancelReason, out: &mut AgentOut) {
-        todo!()
-    }
-
-    /// A provisional answer to the A leg. `fork` chooses the early dialog: each fork has a To-tag of its own; `None`
-    /// keeps the tag that was last used.
-    pub fn progress(&mut self, now: Now, status: u16, fork: Option<ForkId>, sdp: Option<Bytes>, out: &mut AgentOut) {
-        todo!()
-    }
-
-    /// 200 to the A leg, with the To-tag of `fork`.
-    pub fn accept(&mut self, now: Now, fork: ForkId, sdp: Option<Bytes>, out: &mut AgentOut) {
-        todo!()
-    }
-
-    /// A final refusal of the A leg's INVITE. `retry_after` in seconds.
-    pub fn reject(&mut self, now: Now, status: u16, retry_after: Option<u32>, out: &mut AgentOut) {
-        todo!()
-    }
-
-    /// The ACK that is owed because the 200 carried the offer.
-    pub fn ack(&mut self, now: Now, leg: LegId, answer: Bytes, out: &mut AgentOut) {
-        todo!()
-    }
-
-    /// BYE on a confirmed leg. Where an ACK is owed, its offer is answered with all streams refused first. A leg
-    /// whose 200 has not been acknowledged yet is ended once the ACK came or timed out (RFC 3261 §15).
-    pub fn bye(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
-        todo!()
-    }
-
-    /// A re-INVITE on a confirmed leg; `None`: the peer is to make the offer.
-    pub fn reinvite(&mut self, now: Now, leg: LegId, offer: Option<Bytes>, out: &mut AgentOut) -> RequestId {
-        todo!()
-    }
-
-    /// An UPDATE with an offer.
-    pub fn update(&mut self, now: Now, leg: LegId, offer: Bytes, out: &mut AgentOut) -> RequestId {
-        todo!()
-    }
-
-    /// An INFO or MESSAGE.
-    pub fn pass(
-        &mut self,
-        now: Now,
-        leg: LegId,
-        method: &'static str,
-        body: Option<Body>,
-        info_package: Option<String>,
-        out: &mut AgentOut,
-    ) -> RequestId {
-        todo!()
-    }
-
-    /// A NOTIFY of a REFER's progress: `message/sipfrag` with `SIP/2.0 {status} …`; `last` ends the subscription.
-    pub fn notify(&mut self, now: Now, refer: RequestId, status: u16, last: bool, out: &mut AgentOut) -> RequestId {
-        todo!()
-    }
-
-    /// The final answer to a request that an event named. `sdp` goes with a 200 to a re-INVITE or UPDATE.
-    pub fn answer(&mut self, now: Now, request: RequestId, status: u16, sdp: Option<Bytes>, out: &mut AgentOut) {
-        todo!()
+        self.leg(leg).map_or("", |leg| &leg.call_id)
     }
 
     /// Whether this leg's dialog is confirmed and neither side has ended it.
     pub fn is_up(&self, leg: LegId) -> bool {
-        todo!()
+        self.leg(leg).is_some_and(|leg| matches!(leg.usage, Usage::Up { .. }))
     }
 
     /// Whether an offer may be sent on this leg now: none is under way in either direction.
     pub fn may_offer(&self, leg: LegId) -> bool {
-        todo!()
+        self.is_up(leg) && self.under_way(leg).may_offer()
     }
 
     /// Whether we own the leg's Call-ID: for the back-off after 491 (RFC 3261 §14.1).
     pub fn owns_call_id(&self, leg: LegId) -> bool {
-        todo!()
+        self.leg(leg).is_some_and(|leg| leg.sent.is_some())
+    }
+
+    fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    fn new_request(&mut self, leg: LegId) -> RequestId {
+        self.last_request = self.last_request.wrapping_add(1);
+        RequestId { leg, n: self.last_request }
+    }
+
+    /// What of INVITE, UPDATE and offers is under way on a leg: read off its transactions, so that it cannot differ
+    /// from them.
+    fn under_way(&self, leg: LegId) -> UnderWay {
+        let ours = || self.clients.iter().filter(move |client| client.leg == leg && client.is_open());
+        let theirs = || self.servers.iter().filter(move |server| server.leg == leg && server.is_open());
+        let mut unacked = self.unacked.iter().filter(|unacked| unacked.leg == leg);
+        let this = self.leg(leg);
+        let invite_offers = this.and_then(|leg| leg.sent.as_ref()).is_some_and(|sent| sent.offered);
+        let owes_answer = this.is_some_and(|leg| matches!(leg.usage, Usage::Up { ack: Ack::Owed { .. }, .. }));
+        UnderWay {
+            our_invite: ours().any(|client| matches!(client.purpose, Purpose::Invite | Purpose::ReInvite { .. })),
+            our_offer: ours().any(|client| match client.purpose {
+                Purpose::Invite => invite_offers,
+                Purpose::ReInvite { offered, .. } => offered,
+                Purpose::Update(_) => true,
+                Purpose::Cancel | Purpose::Pass(_) | Purpose::Notify { .. } | Purpose::Bye => false,
+            }) || unacked.clone().any(|unacked| unacked.offers),
+            their_invite: theirs().any(|server| matches!(server.wants, Wants::Call | Wants::ReInvite(_))),
+            their_offer: owes_answer || theirs().any(|server| server.wants.negotiates()),
+            our_200: unacked.next().is_some(),
+        }
+    }
+
+    /// Forgets what is over.
+    fn sweep(&mut self, now: Now) {
+        self.clients.retain(|client| !client.is_over());
+        self.servers.retain(|server| !server.is_over());
+        self.legs.iter_mut().for_each(|leg| leg.acks.retain(|ack| ack.until > now.mono));
     }
 }

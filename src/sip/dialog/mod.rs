@@ -9,7 +9,7 @@ mod route_set;
 
 pub use cseq::{LocalCseq, RemoteCseq};
 pub use offer_answer::{OutOfTurn, UnderWay};
-pub use route_set::{RouteSet, Routed, uri_of};
+pub use route_set::{RouteSet, Routed, uri_of, without_params};
 
 /// One dialog, early or confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -40,13 +40,13 @@ impl RouteSet {
             // RFC 3261 §12.2.1.1: "If … the first URI in the route set contains the lr parameter …, the UAC MUST place
             // the remote target URI into the Request-URI and MUST include a Route header field containing the route
             // set values in order, including all parameters."
-            let routes = self.0.iter().map(|route| route.to_string()).collect();
+            let routes = self.0.iter().map(ToString::to_string).collect();
             return Routed { request_uri: target, routes, next: first_uri };
         }
         // "If … its first URI does not contain the lr parameter, the UAC MUST place the first URI … into the Request-URI
         // …, add a Route header field containing the remainder of the route set values in order …, then place the
         // remote target URI into the Route header field as the last value."
-        let routes = rest.iter().map(|route| route.to_string()).chain([format!("<{target}>")]).collect();
+        let routes = rest.iter().map(ToString::to_string).chain([format!("<{target}>")]).collect();
         Routed { request_uri: first_uri, routes, next: first_uri }
     }
 }
@@ -62,6 +62,16 @@ pub fn uri_of(address: &str) -> &str {
         Some((_, rest)) => rest.split_once('>').map_or(rest, |(uri, _)| uri).trim(),
         None => after_display.split(';').next().unwrap_or_default().trim(),
     }
+}
+
+/// An address without the parameters that follow its URI, its tag among them.
+pub fn without_params(address: &str) -> &str {
+    let uri = uri_of(address);
+    let end = uri.as_ptr() as usize - address.as_ptr() as usize + uri.len();
+    let bracket = address.get(end..).is_some_and(|rest| rest.trim_start().starts_with('>'));
+    let end =
+        if bracket { address.get(end..).and_then(|rest| rest.find('>')).map_or(end, |at| end + at + 1) } else { end };
+    address.get(..end).unwrap_or(address).trim()
 }
 
 /// What stands behind the closing quote; everything where there is none.

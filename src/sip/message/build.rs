@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use rsip::Method;
 
 use super::Text;
+use super::convert::method_text;
 use super::lexer::is_token;
-use super::typed::method_text;
 use crate::base::Transport;
 
 /// RFC 3261 §8.1.1.7: "The branch ID inserted by an element compliant with this specification MUST always begin with
@@ -78,7 +78,8 @@ pub fn contact(user: &str, at: SocketAddr, transport: Transport) -> String {
 
 /// A Via of ours: it asks for `rport`.
 ///
-/// RFC 3581 §3: "When a client sends a request, it [adds] an 'rport' parameter … with no value".
+/// RFC 3581 §3: "This parameter MUST have no value; it serves as a flag to indicate to the server that this extension
+/// is supported and requested".
 pub fn via(transport: Transport, sent_by: SocketAddr, branch: &str) -> String {
     let mut out = format!("SIP/2.0/{} ", transport.as_str());
     push_host(&mut out, sent_by.ip());

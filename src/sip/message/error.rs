@@ -56,7 +56,7 @@ pub enum Fault {
     NoColon,
     #[error("header field's name is malformed")]
     HeaderName,
-    #[error("line ends in a bare CR")]
+    #[error("a CR stands without its LF")]
     BareCr,
     #[error("Missing {0} header field")]
     Missing(Name),
@@ -128,6 +128,6 @@ impl ParseError {
     /// The answer itself, made without state.
     pub fn response(&self) -> Option<Response> {
         let (status, reason) = self.answer()?;
-        Some(Response::to_headers(&self.headers, status).with_reason(reason))
+        Some(Response::to_headers(&self.headers, status).with_reason(reason).with_stateless_to_tag())
     }
 }

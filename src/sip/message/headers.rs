@@ -83,20 +83,11 @@ impl Headers {
     /// Makes this the only field of that name, where the first one stood, else at the end.
     pub fn set(&mut self, name: Name, value: impl Into<Text>) {
         let value = inert(value.into());
-        let mut value = Some(value);
-        self.0.retain_mut(|h| match (h.name == name, value.take()) {
-            (false, kept) => {
-                value = kept;
-                true
-            }
-            (true, Some(new)) => {
-                h.value = new;
-                true
-            }
-            (true, None) => false,
-        });
-        if let Some(value) = value {
-            self.0.push(Header { name, value });
+        let mut is_first = true;
+        self.0.retain(|h| h.name != name || std::mem::take(&mut is_first));
+        match self.value_mut(&name) {
+            Some(old) => *old = value,
+            None => self.0.push(Header { name, value }),
         }
     }
 

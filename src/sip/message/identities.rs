@@ -1,8 +1,9 @@
 //! Who calls whom, as an INVITE's headers say it: plain text for the layers above, not believed yet.
 
+use super::convert::percent_decoded;
 use super::lexer::{self, UriRest};
 use super::multipart::sdp;
-use super::typed::percent_decoded;
+
 use super::{Address, Name, Request, Text};
 use crate::base::{Identities, Party};
 use crate::sip::agent::Invitation;

@@ -49,7 +49,7 @@ impl Objection {
     pub fn response(&self, request: &Request) -> Response {
         let response = Response::to(request, self.status());
         match self {
-            // RFC 3261 §8.2.2.3: "The server MUST add an Unsupported header field to the response, and list in it those
+            // RFC 3261 §8.2.2.3: "The UAS MUST add an Unsupported header field, and list in it those
             // options it does not understand".
             Self::Extension { unsupported } => response.with(Name::Unsupported, unsupported.join(", ")),
             // RFC 3261 §8.2.3: "The response MUST contain an Accept header field listing the types of all bodies it
@@ -146,7 +146,7 @@ fn not_acceptable(request: &Request) -> Option<Objection> {
     (!request.headers.tokens(&Name::Accept).any(takes_sdp)).then_some(Objection::NoSdpAccepted)
 }
 
-/// RFC 3261 §20.17: "the time zone in SIP-date to GMT".
+/// RFC 3261 §20.17: "SIP restricts the time zone in SIP-date to "GMT"".
 fn is_date(headers: &Headers) -> bool {
     headers.get(&Name::Date).is_none_or(|date| date.ends_with("GMT"))
 }

@@ -1,6 +1,6 @@
 //! The lexers of SIP's grammar (RFC 3261 §25.1): URIs, addresses, parameters, Via, CSeq and lists.
 //!
-//! They borrow, allocate nothing and never panic. What they take is checked; [`typed`](super::typed) makes rsip's
+//! They borrow, allocate nothing and never panic. What they take is checked; [`convert`](super::convert) makes rsip's
 //! values of it. rsip's own parsers see none of this: they misread dots in user parts, IPv6, `tel:` and `?headers`.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,23 +9,38 @@ use super::error::Syntax;
 
 type Read<T> = Result<T, Syntax>;
 
-const TOKEN: [bool; 256] = {
+/// Which bytes are of a kind: one look each, where a chain of comparisons costs on every byte of every message.
+const fn table(of: &[u8], alphanumeric: bool, controls: bool) -> [bool; 256] {
     let mut table = [false; 256];
-    let mut b = 0_u8;
+    let mut b = 0;
+    #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
     while b < 128 {
-        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-        {
-            table[b as usize] = b.is_ascii_alphanumeric()
-                || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
-        }
+        let byte = b as u8;
+        table[b] = alphanumeric && byte.is_ascii_alphanumeric() || controls && byte.is_ascii_control();
         b += 1;
     }
+    let mut at = 0;
+    #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+    while at < of.len() {
+        table[of[at] as usize] = true;
+        at += 1;
+    }
     table
-};
+}
+
+static TOKEN: [bool; 256] = table(b"-.!%*_+`'~", true, false);
+static SCHEME: [bool; 256] = table(b"+-.", true, false);
+static HOST: [bool; 256] = table(b".-_", true, false);
+static NOT_IN_URI: [bool; 256] = table(b" <>\"", false, true);
+static ENDS_VALUE: [bool; 256] = table(b";, \t\"<>", false, false);
+
+fn is(table: &[bool; 256], b: u8) -> bool {
+    table.get(usize::from(b)).copied().unwrap_or(false)
+}
 
 /// RFC 3261 §25.1: `token`'s characters.
 pub(super) fn is_token(b: u8) -> bool {
-    TOKEN.get(usize::from(b)).copied().unwrap_or(false)
+    is(&TOKEN, b)
 }
 
 /// Whether the text is a token.
@@ -43,12 +58,23 @@ fn until(text: &str, stop: impl Fn(u8) -> bool) -> (&str, &str) {
     cut(text, text.bytes().position(stop).unwrap_or(text.len()))
 }
 
+/// As `str::split_once`, for an ASCII byte.
+fn split_once(text: &str, at: u8) -> Option<(&str, &str)> {
+    let (before, rest) = cut(text, text.bytes().position(|b| b == at)?);
+    Some((before, rest.get(1..).unwrap_or_default()))
+}
+
+fn is_blank(b: u8) -> bool {
+    matches!(b, b' ' | b'\t')
+}
+
 fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    let text = trim_start(text);
+    cut(text, text.len() - text.bytes().rev().take_while(|b| is_blank(*b)).count()).0
 }
 
 fn trim_start(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t'])
+    text.get(text.bytes().take_while(|b| is_blank(*b)).count()..).unwrap_or_default()
 }
 
 /// A URI in its parts, each as written.
@@ -88,13 +114,18 @@ pub(super) struct SipUri<'a> {
 
 /// Reads a URI that is all of `text`.
 pub(super) fn uri(text: &str) -> Read<UriParts<'_>> {
-    let forbidden = |b: u8| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f);
-    if text.bytes().any(forbidden) {
-        return Err(Syntax::Uri);
+    // One pass finds what may not be there and the `@`: a user part may hold `;` and `?`, so it is looked for first.
+    let mut at_sign = None;
+    for (at, b) in text.bytes().enumerate() {
+        if is(&NOT_IN_URI, b) {
+            return Err(Syntax::Uri);
+        }
+        if b == b'@' && at_sign.is_none() {
+            at_sign = Some(at);
+        }
     }
-    let (scheme, rest) = text.split_once(':').ok_or(Syntax::Uri)?;
-    let is_scheme = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
-    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.bytes().all(is_scheme) {
+    let (scheme, rest) = split_once(text, b':').ok_or(Syntax::Uri)?;
+    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.bytes().all(|b| is(&SCHEME, b)) {
         return Err(Syntax::Uri);
     }
     if !scheme.eq_ignore_ascii_case("sip") && !scheme.eq_ignore_ascii_case("sips") {
@@ -104,12 +135,9 @@ pub(super) fn uri(text: &str) -> Read<UriParts<'_>> {
             Ok(UriParts { text, scheme, rest: UriRest::Opaque(rest) })
         };
     }
-    // A user part may hold `;` and `?`, so the `@` is looked for first.
-    let (userinfo, rest) = match rest.split_once('@') {
-        Some((userinfo, rest)) => (Some(userinfo), rest),
-        None => (None, rest),
-    };
-    let (user, password) = match userinfo.map(|u| (u, u.split_once(':'))) {
+    let userinfo = at_sign.and_then(|at| text.get(scheme.len() + 1..at));
+    let rest = userinfo.map_or(rest, |user| rest.get(user.len() + 1..).unwrap_or_default());
+    let (user, password) = match userinfo.map(|u| (u, split_once(u, b':'))) {
         Some((_, Some((user, password)))) => (Some(user), Some(password)),
         Some((user, None)) => (Some(user), None),
         None => (None, None),
@@ -117,10 +145,10 @@ pub(super) fn uri(text: &str) -> Read<UriParts<'_>> {
     if user == Some("") {
         return Err(Syntax::Uri);
     }
-    let (rest, headers) = rest.split_once('?').unwrap_or((rest, ""));
+    let (rest, headers) = split_once(rest, b'?').unwrap_or((rest, ""));
     let (address, params) = until(rest, |b| b == b';');
     let (host, port) = host_port(address)?;
-    if params.split(';').skip(1).any(|param| param.is_empty() || param.starts_with('=')) {
+    if !params.is_empty() && params.split(';').skip(1).any(|param| param.is_empty() || param.starts_with('=')) {
         return Err(Syntax::Uri);
     }
     Ok(UriParts { text, scheme, rest: UriRest::Sip(SipUri { user, password, host, port, params, headers }) })
@@ -129,15 +157,14 @@ pub(super) fn uri(text: &str) -> Read<UriParts<'_>> {
 /// `host[:port]`, with white space round the colon as Via allows it.
 pub(super) fn host_port(text: &str) -> Read<(&str, Option<u16>)> {
     let (host, port) = if text.starts_with('[') {
-        let (inside, after) = text.split_once(']').ok_or(Syntax::Host)?;
+        let (inside, after) = split_once(text, b']').ok_or(Syntax::Host)?;
         inside.strip_prefix('[').unwrap_or_default().parse::<Ipv6Addr>().map_err(|_| Syntax::Host)?;
         (cut(text, inside.len() + 1).0, after)
     } else {
         until(text, |b| b == b':')
     };
     let host = trim(host);
-    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    if host.is_empty() || !(host.starts_with('[') || host.bytes().all(is_name)) {
+    if host.is_empty() || !(host.starts_with('[') || host.bytes().all(|b| is(&HOST, b))) {
         return Err(Syntax::Host);
     }
     let port = match trim_start(port).strip_prefix(':') {
@@ -189,11 +216,11 @@ pub(super) fn address(text: &str) -> Read<AddressParts<'_>> {
             if !display.starts_with('"') && display.contains(['"', '>']) {
                 return Err(Syntax::DisplayName);
             }
-            let (inside, after) = inside.split_once('>').ok_or(Syntax::Address)?;
+            let (inside, after) = split_once(inside, b'>').ok_or(Syntax::Address)?;
             (uri(inside)?, trim(after))
         }
         None if !display.is_empty() => return Err(Syntax::Address),
-        // RFC 3261 §20.10: "If the URI contains a comma, question mark or semicolon, the URI MUST be enclosed in
+        // RFC 3261 §20: "If the URI contains a comma, question mark or semicolon, the URI MUST be enclosed in
         // angle brackets"; without them the parameters are the header's.
         None => {
             let (bare, params) = until(rest, |b| matches!(b, b';' | b',' | b'?' | b' ' | b'\t'));
@@ -253,11 +280,7 @@ impl<'a> Params<'a> {
             return Ok(Some((name, None)));
         };
         let value = trim_start(value);
-        let (value, rest) = if value.starts_with('"') {
-            quoted(value)?
-        } else {
-            until(value, |b| matches!(b, b';' | b',' | b' ' | b'\t' | b'"' | b'<' | b'>'))
-        };
+        let (value, rest) = if value.starts_with('"') { quoted(value)? } else { until(value, |b| is(&ENDS_VALUE, b)) };
         self.0 = rest;
         Ok(Some((name, Some(value))))
     }
@@ -296,8 +319,8 @@ pub(super) struct ViaParts<'a> {
 
 /// Reads one Via value: `SIP / 2.0 / UDP host[:port] ;parameters`.
 pub(super) fn via(text: &str) -> Read<ViaParts<'_>> {
-    let (protocol, rest) = text.split_once('/').ok_or(Syntax::Via)?;
-    let (version, rest) = rest.split_once('/').ok_or(Syntax::Via)?;
+    let (protocol, rest) = split_once(text, b'/').ok_or(Syntax::Via)?;
+    let (version, rest) = split_once(rest, b'/').ok_or(Syntax::Via)?;
     if !trim(protocol).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
         return Err(Syntax::Via);
     }

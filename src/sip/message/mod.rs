@@ -11,29 +11,36 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::string_slice))]
 
 pub mod build;
+mod check;
+mod convert;
 mod error;
 mod headers;
 mod identities;
 mod inspect;
 mod lexer;
+mod lines;
 mod model;
 mod multipart;
 mod name;
 mod print;
 mod source;
 mod status;
+#[cfg(test)]
+mod tests;
 mod text;
 mod typed;
 mod wire;
 
+pub use convert::{find_param, host_ip, method_of, method_text, parse_uri, socket_addr};
 pub use error::{Fault, ParseError, Syntax};
 pub use headers::{Header, Headers};
 pub use identities::{identities, invitation, party, uri_party};
 pub use inspect::{Objection, inspect};
+pub use lines::body_length;
 pub use model::{Message, Request, Response};
 pub use multipart::sdp;
 pub use name::{Extension, Name};
 pub use status::{Status, reason_phrase};
 pub use text::Text;
-pub use typed::{Address, Via, find_param, method_of, method_text, parse_uri};
-pub use wire::{Limits, body_length, parse};
+pub use typed::{Address, Via};
+pub use wire::{Limits, parse};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rsip::{Method, Uri};
 
-use super::{Headers, Name, Status, Syntax, Text, build, typed};
+use super::{Headers, Name, Status, Syntax, Text, build, parse_uri, typed};
 
 /// A SIP message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,12 +71,17 @@ impl Request {
         Self { method, uri: uri.into(), headers: Headers::with_capacity(16), body: Bytes::new() }
     }
 
+    /// Whether it is an INVITE.
+    pub fn is_invite(&self) -> bool {
+        self.method == Method::Invite
+    }
+
     /// The Request-URI, read.
     ///
     /// # Errors
     /// Only for a request that we made ourselves: the rule that its URI breaks.
     pub fn uri(&self) -> Result<Uri, Syntax> {
-        typed::parse_uri(&self.uri)
+        parse_uri(&self.uri)
     }
 
     /// Adds a field.
@@ -139,12 +144,30 @@ impl Response {
     /// 100 (Trying) response, in which a tag MAY be present)."
     #[must_use]
     pub fn with_to_tag(mut self, tag: &str) -> Self {
-        if self.headers.to_tag().is_none()
-            && let Some(to) = self.headers.value_mut(&Name::To)
+        // A To that cannot be read is echoed as it came.
+        if let Some(to) = self.headers.value_mut(&Name::To)
+            && typed::tag(to) == Ok(None)
         {
             *to = build::tagged(to, tag);
         }
         self
+    }
+
+    /// Adds a To-tag that needs no state: every copy of the request gets the same one.
+    ///
+    /// RFC 3261 §8.2.7: "A stateless UAS … To header tags MUST be generated for responses in a stateless manner - in a
+    /// manner that will generate the same tag for the same request consistently."
+    #[must_use]
+    pub fn with_stateless_to_tag(self) -> Self {
+        // FNV-1a: what it is made of is no secret, and nothing is protected by it.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for value in [Name::Via, Name::CallId, Name::CSeq, Name::From].iter().filter_map(|name| self.headers.get(name))
+        {
+            for b in value.bytes() {
+                hash = (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        self.with_to_tag(&format!("{hash:016x}"))
     }
 
     /// Copies Record-Route, as a response that makes a dialog must.

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::typed::method_text;
+use super::convert::method_text;
 use super::{Headers, Message, Request, Response};
 
 impl Message {

@@ -55,7 +55,8 @@ impl Headers {
         let port = match via.rport {
             Some(Some(port)) => port,
             Some(None) => source.port(),
-            // RFC 3261 §18.2.2: "using the port indicated in the "sent-by" value, or using port 5060 if none is specified".
+            // RFC 3261 §18.2.2: "using the port indicated in the "sent-by" value, or using port
+            // 5060 if none is specified explicitly".
             None => default_port(&via),
         };
         SocketAddr::new(ip, port)

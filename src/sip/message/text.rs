@@ -33,7 +33,7 @@ impl Text {
     }
 
     /// These bytes as they are if they are UTF-8, else read as Latin-1 (old PBXs write names so).
-    pub(super) fn from_wire(bytes: Bytes) -> Self {
+    pub(super) fn from_wire(bytes: &Bytes) -> Self {
         match ByteString::try_from(bytes.clone()) {
             Ok(text) => Self(text),
             Err(_) => Self::from(bytes.iter().map(|&b| char::from(b)).collect::<String>()),
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_utf8_are_latin_1() {
-        assert_eq!(Text::from_wire(Bytes::from_static(b"Jo\xe3o")), "João");
-        assert_eq!(Text::from_wire(Bytes::from_static("João".as_bytes())), "João");
+        assert_eq!(Text::from_wire(&Bytes::from_static(b"Jo\xe3o")), "João");
+        assert_eq!(Text::from_wire(&Bytes::from_static("João".as_bytes())), "João");
     }
 }

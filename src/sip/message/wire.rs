@@ -7,11 +7,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::check::{checked, mandatory, request_uri};
 use super::error::{Fault, Kind, ParseError, Syntax};
 use super::headers::Headers;
 use super::lexer::{self, List};
-use super::typed::method_of;
-use super::{Message, Name, Request, Response, Status, Text};
+use super::lines::{Lines, same_length, split, unfolded};
+use super::{Message, Name, Request, Response, Status, Text, method_of};
 
 /// How large a message may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,7 @@ fn is_sip(start: &[u8]) -> bool {
 /// One pass over the head.
 struct Reader<'a> {
     bytes: &'a Bytes,
-    /// The head as text, where it is UTF-8 as a whole: then values need no check of their own.
+    /// The head as text (and more), where it is UTF-8 as a whole: then values need no check of their own.
     head: Option<Text>,
     limits: Limits,
     lines: Lines<'a>,
@@ -73,12 +74,16 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a Bytes, limits: Limits) -> Self {
-        let end = memchr::memmem::find(bytes, b"\r\n\r\n").unwrap_or(bytes.len());
+        // Nearly always the body is text too, and then its beginning need not be looked for.
+        let head = Text::from_utf8(bytes.clone()).or_else(|| {
+            let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
+            Text::from_utf8(bytes.slice(..end))
+        });
         Self {
             bytes,
-            head: Text::from_utf8(bytes.slice(..end)),
+            head,
             limits,
-            lines: Lines { bytes, at: 0 },
+            lines: Lines::of(bytes),
             headers: Headers::with_capacity(24),
             content_length: None,
             fault: None,
@@ -155,8 +160,10 @@ impl<'a> Reader<'a> {
 
     fn value(&self, range: Range<usize>) -> Result<Text, Fault> {
         let raw = self.slice(range.clone());
-        let begin = range.start + (raw.len() - raw.trim_ascii_start().len());
-        let trimmed = begin..begin + raw.trim_ascii().len();
+        let blank = |b: &u8| matches!(b, b' ' | b'\t');
+        let before = raw.iter().take_while(|b| blank(b)).count();
+        let after = raw.iter().skip(before).rev().take_while(|b| blank(b)).count();
+        let trimmed = range.start + before..range.end - after;
         // Some peers take a bare CR for the end of a line: it must not reach them in the middle of one.
         if memchr::memchr(b'\r', self.slice(trimmed.clone())).is_some() {
             return Err(Fault::BareCr);
@@ -169,11 +176,12 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&self, range: Range<usize>) -> Text {
-        match self.head.as_ref().and_then(|head| head.get(range.clone()).map(|part| head.part(part))) {
-            Some(text) => text,
-            None => {
-                Text::from_wire(self.bytes.slice(range.start.min(self.bytes.len())..range.end.min(self.bytes.len())))
-            }
+        let Some(head) = &self.head else {
+            return Text::from_wire(&self.bytes.slice_ref(self.slice(range)));
+        };
+        match head.get(range.clone()) {
+            Some(part) => head.part(part),
+            None => Text::from_wire(&self.bytes.slice_ref(self.slice(range))),
         }
     }
 
@@ -193,96 +201,6 @@ impl<'a> Reader<'a> {
             Some(length) if length > body.len() => Err(Fault::BodyTooShort),
             Some(length) => Ok(body.slice(..length)),
             None => Ok(body),
-        }
-    }
-}
-
-/// The name before the colon and the value after it.
-fn split(bytes: &[u8], line: &Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
-    let text = bytes.get(line.clone())?;
-    let colon = memchr::memchr(b':', text)?;
-    let name = text.get(..colon)?.trim_ascii_end().len();
-    Some((line.start..line.start + name, line.start + colon + 1..line.end))
-}
-
-/// RFC 3261 §7.3.1: the folds are "equivalent to … a single SP character".
-fn unfolded(value: &[u8]) -> Result<Text, Fault> {
-    let mut out = Vec::with_capacity(value.len());
-    for line in value.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
-        if memchr::memchr(b'\r', line).is_some() {
-            return Err(Fault::BareCr);
-        }
-        if !out.is_empty() {
-            out.push(b' ');
-        }
-        out.extend_from_slice(line);
-    }
-    Ok(Text::from_wire(out.into()))
-}
-
-/// Takes a Content-Length, which may stand twice only with the same value.
-fn same_length(length: &mut Option<usize>, value: &str) -> Result<(), Fault> {
-    let new = lexer::number(value).ok_or(Fault::Header(Name::ContentLength, Syntax::Number))?;
-    match length.replace(new) {
-        Some(before) if before != new => Err(Fault::Repeated(Name::ContentLength)),
-        _ => Ok(()),
-    }
-}
-
-/// The length of the body that follows this head on a stream, found just as [`parse`] will find it.
-///
-/// # Errors
-/// Where the next message begins cannot be told.
-pub fn body_length(head: &[u8]) -> Result<usize, Fault> {
-    let (mut length, mut has_type) = (None, false);
-    for (line, _) in (Lines { bytes: head, at: 0 }) {
-        let Some((name, value)) = split(head, &line) else { continue };
-        match head.get(name).and_then(Name::known) {
-            Some(Name::ContentLength) => same_length(&mut length, &unfolded(head.get(value).unwrap_or_default())?)?,
-            Some(Name::ContentType) => has_type = true,
-            _ => {}
-        }
-    }
-    match length {
-        Some(length) => Ok(length),
-        // RFC 3261 §18.3: "The Content-Length header field MUST be used with stream oriented transports." Where there
-        // is no body either, its absence does no harm.
-        None if has_type => Err(Fault::Missing(Name::ContentLength)),
-        None => Ok(0),
-    }
-}
-
-/// The lines of a head, continuations joined to their line.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    /// Where the next one begins.
-    at: usize,
-}
-
-impl Iterator for Lines<'_> {
-    /// Where the line lies, without its end, and whether it has continuations.
-    type Item = (Range<usize>, bool);
-
-    /// RFC 3261 §7.3.1: "Header fields can be extended over multiple lines by preceding each extra line with at least
-    /// one SP or horizontal tab".
-    fn next(&mut self) -> Option<Self::Item> {
-        let begin = self.at;
-        let mut folded = false;
-        if begin >= self.bytes.len() {
-            return None;
-        }
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let end = self.at + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            self.at = (end + 1).min(self.bytes.len());
-            let line = self.bytes.get(begin..end).unwrap_or_default();
-            let end = if line.last() == Some(&b'\r') { end - 1 } else { end };
-            let goes_on = matches!(self.bytes.get(self.at), Some(b' ' | b'\t'));
-            // The empty line that ends the head has no continuation, whatever the body begins with.
-            if end == begin || !goes_on {
-                return Some((begin..end, folded));
-            }
-            folded = true;
         }
     }
 }
@@ -342,79 +260,6 @@ fn request(start: &Text, mut reader: Reader<'_>) -> Result<Message, ParseError> 
     match method_of(word) {
         Some(method) => Ok(Message::Request(Request { method, uri: start.part(uri), headers: reader.headers, body })),
         None => Err(reader.refuse(Fault::Method, kind)),
-    }
-}
-
-/// RFC 3261 §19.1.1: a Request-URI holds no headers.
-fn request_uri(text: &str) -> Result<(), Fault> {
-    match lexer::uri(text).map_err(|_| Fault::RequestUri)?.rest {
-        lexer::UriRest::Sip(sip) if !sip.headers.is_empty() => Err(Fault::RequestUri),
-        _ => Ok(()),
-    }
-}
-
-/// RFC 3261 §8.1.1: "A valid SIP request … MUST, at a minimum, contain … To, From, CSeq, Call-ID, Max-Forwards, and
-/// Via"; Max-Forwards is forgiven to elements of RFC 2543.
-fn mandatory(headers: &Headers) -> Option<Fault> {
-    if !headers.has(&Name::Via) {
-        return Some(Fault::Missing(Name::Via));
-    }
-    let (mut from, mut to, mut call_id, mut cseq, mut hops, mut content_type) = (0, 0, 0, 0, 0, 0);
-    for header in headers {
-        match header.name() {
-            Name::From => from += 1,
-            Name::To => to += 1,
-            Name::CallId if !header.value().is_empty() => call_id += 1,
-            Name::CSeq => cseq += 1,
-            Name::MaxForwards => hops += 1,
-            Name::ContentType => content_type += 1,
-            _ => {}
-        }
-    }
-    for (count, name) in [(from, Name::From), (to, Name::To), (call_id, Name::CallId), (cseq, Name::CSeq)] {
-        match count {
-            0 => return Some(Fault::Missing(name)),
-            1 => {}
-            _ => return Some(Fault::Repeated(name)),
-        }
-    }
-    let once = [(hops, Name::MaxForwards), (content_type, Name::ContentType)];
-    once.into_iter().find(|(count, _)| *count > 1).map(|(_, name)| Fault::Repeated(name))
-}
-
-/// The syntax of what every element reads.
-fn checked(headers: &Headers, method: Option<&str>) -> Option<Fault> {
-    let mut top = true;
-    for header in headers {
-        let value = header.value();
-        let read = match header.name() {
-            Name::Via if top => {
-                top = false;
-                lexer::via(value).and_then(branch)
-            }
-            Name::Via if value.is_empty() => Err(Syntax::Via),
-            Name::Contact if *value == "*" => Ok(()),
-            Name::From | Name::To | Name::Contact | Name::Route | Name::RecordRoute => lexer::address(value).map(drop),
-            Name::CSeq => match (lexer::cseq(value), method) {
-                // RFC 3261 §8.1.1.5: "The method MUST match that of the request."
-                (Ok((_, named)), Some(method)) if named != method => return Some(Fault::CSeqMethod),
-                (read, _) => read.map(drop),
-            },
-            Name::MaxForwards => lexer::number::<u8>(value).map(drop).ok_or(Syntax::Number),
-            _ => Ok(()),
-        };
-        if let Err(syntax) = read {
-            return Some(Fault::Header(header.name().clone(), syntax));
-        }
-    }
-    None
-}
-
-/// A branch that is the magic cookie and nothing more would be the same for every transaction.
-fn branch(via: lexer::ViaParts<'_>) -> Result<(), Syntax> {
-    match lexer::Params(via.params).value("branch") {
-        Some(branch) if branch.eq_ignore_ascii_case(super::build::MAGIC_COOKIE) => Err(Syntax::Via),
-        _ => Ok(()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use rsip::Method;
 
+use crate::sip::message::{Name, Request, method_text};
+
 /// What names a client transaction: our branch, and the method of the request.
 ///
 /// RFC 3261 §17.1.3: "the branch parameter in the top Via header field", and "the method parameter in the CSeq header
@@ -35,29 +37,6 @@ impl ClientKey {
     }
 }
 
-/// What of a request names its server transaction.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestLine<'a> {
-    /// The method.
-    pub method: Method,
-    /// The Request-URI.
-    pub uri: &'a str,
-    /// The top Via, whole.
-    pub via: &'a str,
-    /// Its branch; empty where it has none.
-    pub branch: &'a str,
-    /// Its host and port, as they stand.
-    pub sent_by: &'a str,
-    /// Call-ID.
-    pub call_id: &'a str,
-    /// From's tag.
-    pub from_tag: &'a str,
-    /// To's tag.
-    pub to_tag: &'a str,
-    /// The number in CSeq.
-    pub cseq: u32,
-}
-
 /// What names a server transaction. ACK has the key of its INVITE; CANCEL names the request that it cancels by
 /// [`ServerKey::of_canceled`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -69,7 +48,7 @@ pub enum ServerKey {
         /// "the sent-by value in the top Via", in lower case: two clients may choose one branch.
         sent_by: Box<str>,
         /// The method, ACK's being INVITE.
-        method: MethodName,
+        method: &'static str,
     },
     /// RFC 3261 §17.2.3, for RFC 2543 peers: what else of a request stays the same when it is repeated. The To tag is
     /// left out: an ACK has the one that our response gave, its INVITE none.
@@ -85,25 +64,15 @@ pub enum ServerKey {
         /// The number in CSeq.
         cseq: u32,
         /// The method, ACK's being INVITE.
-        method: MethodName,
+        method: &'static str,
     },
-}
-
-/// A method that can be hashed, which rsip's cannot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MethodName(pub Method);
-
-impl std::hash::Hash for MethodName {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        std::mem::discriminant(&self.0).hash(state);
-    }
 }
 
 const MAGIC_COOKIE: &str = "z9hG4bK";
 
 impl ServerKey {
-    /// Of this request.
-    pub fn of(request: &RequestLine<'_>) -> Self {
+    /// Of this request, as it came: before anything is written into its Via.
+    pub fn of(request: &Request) -> Self {
         // RFC 3261 §17.2.3: "the method of the request matches the one that created the transaction, except for ACK,
         // where the method of the request that created the transaction is INVITE".
         let method = if request.method == Method::Ack { Method::Invite } else { request.method };
@@ -112,28 +81,29 @@ impl ServerKey {
 
     /// Of the INVITE that this CANCEL cancels.
     ///
-    /// RFC 3261 §9.2: "the transaction … is … found by … assuming the request method is anything but CANCEL or ACK";
-    /// only INVITE is worth it.
-    pub fn of_canceled(cancel: &RequestLine<'_>) -> Self {
+    /// RFC 3261 §9.2: the transaction is found by "assuming the request method is anything but CANCEL or ACK"; only an
+    /// INVITE lasts long enough to be worth it.
+    pub fn of_canceled(cancel: &Request) -> Self {
         Self::with_method(cancel, Method::Invite)
     }
 
-    fn with_method(request: &RequestLine<'_>, method: Method) -> Self {
-        let method = MethodName(method);
-        let cookie = request.branch.get(..MAGIC_COOKIE.len());
-        if cookie.is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE)) {
-            return Self::Branch {
-                branch: request.branch.to_ascii_lowercase().into(),
-                sent_by: request.sent_by.to_ascii_lowercase().into(),
-                method,
-            };
+    fn with_method(request: &Request, method: Method) -> Self {
+        let method = method_text(method);
+        let via = request.headers.via();
+        if let Some((via, branch)) = via.and_then(|via| Some((via, via.branch?)))
+            && branch.get(..MAGIC_COOKIE.len()).is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
+        {
+            // The port that is not written is the transport's own, which the peer does not change between messages.
+            let sent_by = format!("{}:{}", via.host.to_ascii_lowercase(), via.port.unwrap_or_default());
+            return Self::Branch { branch: branch.to_ascii_lowercase().into(), sent_by: sent_by.into(), method };
         }
+        let text = |text: Option<&str>| text.unwrap_or_default().into();
         Self::Rfc2543 {
-            uri: request.uri.into(),
-            via: request.via.into(),
-            call_id: request.call_id.into(),
-            from_tag: request.from_tag.into(),
-            cseq: request.cseq,
+            uri: (*request.uri).into(),
+            via: text(request.headers.get(&Name::Via).map(AsRef::as_ref)),
+            call_id: text(request.headers.call_id().map(AsRef::as_ref)),
+            from_tag: text(request.headers.from_tag()),
+            cseq: request.headers.cseq().map_or(0, |(number, _)| number),
             method,
         }
     }
@@ -143,57 +113,66 @@ impl ServerKey {
 mod tests {
     use super::*;
 
-    fn line(method: Method, branch: &'static str) -> RequestLine<'static> {
-        RequestLine {
-            method,
-            uri: "sip:100@h",
-            via: "SIP/2.0/UDP h:5060",
-            branch,
-            sent_by: "h:5060",
-            call_id: "c",
-            from_tag: "f",
-            to_tag: "",
-            cseq: 1,
-        }
+    fn request(method: Method, via: &str) -> Request {
+        Request::new(method, "sip:100@h")
+            .with(Name::Via, via)
+            .with(Name::From, "<sip:a@h>;tag=f")
+            .with(Name::To, "<sip:100@h>")
+            .with(Name::CallId, "c")
+            .with(Name::CSeq, format!("1 {}", method_text(method)))
     }
+
+    fn changed(mut request: Request, name: Name, value: &str) -> Request {
+        request.headers.set(name, value);
+        request
+    }
+
+    const NEW: &str = "SIP/2.0/UDP h:5060;branch=z9hG4bKabc";
+    const OLD: &str = "SIP/2.0/UDP h:5060;branch=1";
+    const NONE: &str = "SIP/2.0/UDP h:5060";
 
     #[test]
     fn the_ack_to_a_refusal_has_its_invites_key() {
-        for branch in ["z9hG4bK1", "old", ""] {
-            let invite = ServerKey::of(&line(Method::Invite, branch));
-            assert_eq!(ServerKey::of(&line(Method::Ack, branch)), invite);
-            assert_eq!(ServerKey::of(&RequestLine { to_tag: "ours", ..line(Method::Ack, branch) }), invite);
+        for via in [NEW, OLD, NONE] {
+            let invite = ServerKey::of(&request(Method::Invite, via));
+            let ack = changed(request(Method::Ack, via), Name::To, "<sip:100@h>;tag=ours");
+            assert_eq!(ServerKey::of(&ack), invite);
         }
     }
 
     #[test]
     fn a_cancel_has_a_key_of_its_own_and_names_its_invite() {
-        for branch in ["z9hG4bK1", "old"] {
-            let invite = ServerKey::of(&line(Method::Invite, branch));
-            assert_ne!(ServerKey::of(&line(Method::Cancel, branch)), invite);
-            assert_eq!(ServerKey::of_canceled(&line(Method::Cancel, branch)), invite);
+        for via in [NEW, OLD, NONE] {
+            let invite = ServerKey::of(&request(Method::Invite, via));
+            assert_ne!(ServerKey::of(&request(Method::Cancel, via)), invite);
+            assert_eq!(ServerKey::of_canceled(&request(Method::Cancel, via)), invite);
         }
     }
 
     #[test]
     fn with_the_magic_cookie_branch_and_sent_by_decide_alone() {
-        let one = ServerKey::of(&line(Method::Invite, "z9hG4bKabc"));
-        assert_eq!(ServerKey::of(&RequestLine { cseq: 2, uri: "sip:x@y", ..line(Method::Invite, "Z9HG4bKABC") }), one);
-        assert_ne!(ServerKey::of(&RequestLine { sent_by: "other", ..line(Method::Invite, "z9hG4bKabc") }), one);
+        let one = ServerKey::of(&request(Method::Invite, NEW));
+        let same = request(Method::Invite, "SIP/2.0/UDP H:5060;rport;branch=Z9HG4BKABC");
+        assert_eq!(ServerKey::of(&changed(same, Name::CallId, "d")), one);
+        assert_ne!(ServerKey::of(&request(Method::Invite, "SIP/2.0/UDP i:5060;branch=z9hG4bKabc")), one);
+        assert_ne!(ServerKey::of(&request(Method::Invite, "SIP/2.0/UDP h:5060;branch=z9hG4bKabd")), one);
     }
 
     #[test]
     fn without_it_all_that_a_repeat_keeps_decides() {
-        let one = ServerKey::of(&line(Method::Invite, "1"));
-        assert_eq!(ServerKey::of(&line(Method::Invite, "1")), one);
+        let one = request(Method::Invite, OLD);
+        let key = ServerKey::of(&one);
+        assert_eq!(ServerKey::of(&one.clone()), key);
+        let mut elsewhere = one.clone();
+        elsewhere.uri = "sip:x@y".into();
         for other in [
-            RequestLine { cseq: 2, ..line(Method::Invite, "1") },
-            RequestLine { uri: "sip:x@y", ..line(Method::Invite, "1") },
-            RequestLine { via: "SIP/2.0/UDP i", ..line(Method::Invite, "1") },
-            RequestLine { from_tag: "g", ..line(Method::Invite, "1") },
-            RequestLine { call_id: "d", ..line(Method::Invite, "1") },
+            changed(one.clone(), Name::CSeq, "2 INVITE"),
+            changed(one.clone(), Name::Via, "SIP/2.0/UDP i"),
+            changed(one.clone(), Name::From, "<sip:a@h>;tag=g"),
+            changed(one, Name::CallId, "d"),
+            elsewhere,
         ] {
-            assert_ne!(ServerKey::of(&other), one);
+            assert_ne!(ServerKey::of(&other), key);
         }
     }
 

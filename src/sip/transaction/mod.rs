@@ -43,6 +43,7 @@ pub enum Effect {
 pub type Effects = SmallVec<[Effect; 2]>;
 
 /// What happens to a client transaction.
+#[derive(Clone, Copy)]
 pub enum ClientEvent<'a> {
     /// A response that [`ClientKey`] matched.
     Response {
@@ -58,6 +59,7 @@ pub enum ClientEvent<'a> {
 }
 
 /// What happens to a server transaction.
+#[derive(Debug, Clone)]
 pub enum ServerEvent {
     /// Its request, once more.
     Again,

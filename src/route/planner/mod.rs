@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::directory::{Directory, Distribution, Employee, Fallback, Line, Queue};
 use super::plan::{Destination, Live, Plan, Presence, Ring, Step};
 use super::{hours, reach};
-use crate::base::{EmployeeId, QueueName, Wall};
+use crate::base::{EmployeeId, PhoneNumber, QueueName, Wall};
 use crate::crm::model::{Decision, Known, Lookup, PassedOver};
 
 /// How long a number outside rings that a rule forwards to: the network's own voicemail answers sooner.
@@ -223,24 +223,24 @@ impl<'a> Planner<'a> {
             self.pass(format!("mobile of {}", who.id), "the files name none");
             return self.follow(&Fallback::LineQueue, &format!("{why}, and the files name no mobile of hers"), ring);
         };
-        let mobile = reach::outside(self.dir, line, number, Some(who.id.clone()));
-        if self.rung.contains(&mobile) {
+        if self.number_was_rung(number) {
             self.pass(format!("mobile of {}", who.id), "already rung in this call");
             return self.hang_up(&format!("{} did not answer her mobile", who.id));
         }
+        let mobile = reach::outside(self.dir, line, number, Some(who.id.clone()));
         self.ring(vec![mobile], ring, format!("{why}: her mobile"), None);
         self.hang_up(&format!("{} did not answer her mobile", who.id));
     }
 
-    fn forward(&mut self, number: crate::base::PhoneNumber, why: &str) {
+    fn forward(&mut self, number: PhoneNumber, why: &str) {
         let Some(line) = self.line else {
             self.pass(number.to_string(), "no line to forward by");
             return self.hang_up(why);
         };
-        let to = reach::outside(self.dir, line, number, None);
-        if self.rung.contains(&to) {
+        if self.number_was_rung(number) {
             self.pass(number.to_string(), "already rung in this call");
         } else {
+            let to = reach::outside(self.dir, line, number, None);
             self.ring(vec![to], FORWARD_RING, format!("{why}: forwarded"), None);
         }
         self.hang_up(&format!("{number} did not answer"));
@@ -286,6 +286,11 @@ impl<'a> Planner<'a> {
         self.rung.iter().any(|rung| rung.employee() == Some(id))
     }
 
+    /// As somebody's mobile or by a forward: it is the same phone.
+    fn number_was_rung(&self, called: PhoneNumber) -> bool {
+        self.rung.iter().any(|rung| matches!(rung, Destination::Outside { number: Some(n), .. } if *n == called))
+    }
+
     fn pass(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.passed_over.push(PassedOver::new(what, why));
     }
@@ -316,3 +321,6 @@ fn why_queue(lookup: &Lookup) -> String {
     let Decision { what, why, .. } = lookup.decision();
     format!("{what}: {why}")
 }
+
+#[cfg(test)]
+mod tests;

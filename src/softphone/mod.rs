@@ -1,8 +1,7 @@
-//! Somebody at the other end: a customer at the carrier, a phone at the PBX. Each call of hers is one user agent of
-//! our own kind, so that peers keep RFC 3261's schedule too.
+//! The far end of a call: a customer at the carrier, a phone at the PBX. Without I/O: the demo puts it on sockets, the
+//! sim on a virtual network. Each call is one user agent of our own kind, so that it keeps RFC 3261's schedule too.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -14,42 +13,63 @@ use crate::sip::transaction::Timers;
 
 /// What somebody does by herself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Act {
+pub enum Act {
+    /// 180.
     Ring,
+    /// 183 with her media.
     RingWithMedia,
+    /// 200.
     Answer,
+    /// This final answer.
     Reject(u16),
+    /// BYE.
     HangUp,
+    /// CANCEL.
     Cancel,
+    /// REFER to this URI.
     Refer(String),
+    /// Re-INVITE, sendonly.
     Hold,
+    /// Re-INVITE, sendrecv.
     Resume,
+    /// Re-INVITE that leaves the offer to the other side.
     OfferlessReinvite,
+    /// UPDATE with an offer.
     Update,
+    /// INFO with a digit.
     Info,
 }
 
 /// Where her call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
+    /// No answer yet.
     Calling,
+    /// An 18x went or came.
     Ringing,
+    /// Answered.
     Up,
+    /// Over: by this final answer, or 0 by a BYE.
     Over(u16),
 }
 
 /// One call of one peer.
 #[derive(Debug)]
-pub(crate) struct Party {
+pub struct Party {
+    /// Who she is.
     pub name: String,
+    /// Her address.
     pub at: SocketAddr,
+    /// Where `ramal` is.
     pub us: SocketAddr,
+    /// Her user agent.
     pub ua: UserAgent,
+    /// Where her call is.
     pub state: State,
     /// What her INVITE said, where she was called.
     pub invitation: Option<Invitation>,
-    /// What she does by herself, and how long after her call began; taken by the sim when the call begins.
-    pub script: Vec<(Duration, Act)>,
+    /// The last description that the other side sent: where her voice goes.
+    pub heard: Option<Bytes>,
     /// What happened to her, for asserts: `180`, `200`, `reinvite sendonly`, `notify 100`.
     pub log: Vec<String>,
     /// How many final answers her INVITE had.
@@ -62,7 +82,8 @@ pub(crate) struct Party {
 }
 
 impl Party {
-    pub(crate) fn new(name: &str, at: SocketAddr, us: SocketAddr, ids: &mut Ids, media: u16) -> (CallId, Self) {
+    /// Somebody with no call yet, and by what her tags and branches name her.
+    pub fn new(name: &str, at: SocketAddr, us: SocketAddr, ids: &mut Ids, media: u16) -> (CallId, Self) {
         let call = ids.call();
         let ua = UserAgent::new(call, ids.fork(), Timers::default());
         let party = Self {
@@ -72,7 +93,7 @@ impl Party {
             ua,
             state: State::Calling,
             invitation: None,
-            script: Vec::new(),
+            heard: None,
             log: Vec::new(),
             finals: 0,
             media,
@@ -88,7 +109,7 @@ impl Party {
     }
 
     /// What she says of her media.
-    pub(crate) fn sdp(&self) -> Bytes {
+    pub fn sdp(&self) -> Bytes {
         let (name, ip, port) = (&self.name, self.at.ip(), self.media);
         Bytes::from(format!(
             "v=0\r\no={name} {port} {} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n\
@@ -98,7 +119,7 @@ impl Party {
     }
 
     /// Calls `user`; `offer` false: leaves the offer to the other side.
-    pub(crate) fn call(&mut self, now: Now, user: &str, from: Option<&str>, offer: bool) -> Vec<Transmit> {
+    pub fn call(&mut self, now: Now, user: &str, from: Option<&str>, offer: bool) -> Vec<Transmit> {
         let mut out = AgentOut::default();
         let target = Target { uri: format!("sip:{user}@{}", self.us), hop: self.hop() };
         let invite = OutgoingInvite {
@@ -112,20 +133,22 @@ impl Party {
         out.sends
     }
 
-    pub(crate) fn receive(&mut self, now: Now, received: &Received) -> Vec<Transmit> {
+    /// Takes a message.
+    pub fn receive(&mut self, now: Now, received: &Received) -> Vec<Transmit> {
         let mut out = AgentOut::default();
         self.ua.receive(now, received, &mut out);
         self.settle(now, out)
     }
 
-    pub(crate) fn wake(&mut self, now: Now) -> Vec<Transmit> {
+    /// Does what is due.
+    pub fn wake(&mut self, now: Now) -> Vec<Transmit> {
         let mut out = AgentOut::default();
         self.ua.wake(now, &mut out);
         self.settle(now, out)
     }
 
     /// Does something, where her call is in a state in which she can.
-    pub(crate) fn act(&mut self, now: Now, act: &Act) -> Vec<Transmit> {
+    pub fn act(&mut self, now: Now, act: &Act) -> Vec<Transmit> {
         let mut out = AgentOut::default();
         let fork = ForkId { leg: LegId::A, n: 0 };
         let ringing = matches!(self.state, State::Calling | State::Ringing) && self.invitation.is_some();
@@ -156,7 +179,9 @@ impl Party {
                 self.state = State::Over(0);
                 self.ua.bye(now, self.leg, &mut out);
             }
-            Act::Refer(to) if up => self.ua.refer(now, self.leg, to, &mut out),
+            Act::Refer(to) if up => {
+                self.ua.refer(now, self.leg, to, &mut out);
+            }
             Act::Hold if up && self.ua.may_offer(self.leg) => self.offer(now, "sendonly", &mut out),
             Act::Resume if up && self.ua.may_offer(self.leg) => self.offer(now, "sendrecv", &mut out),
             Act::OfferlessReinvite if up && self.ua.may_offer(self.leg) => {
@@ -202,6 +227,7 @@ impl Party {
         match event {
             LegEvent::Invited { invitation } => {
                 self.log.push("invited".to_owned());
+                self.heard.clone_from(&invitation.offer);
                 self.invitation = Some(*invitation);
             }
             LegEvent::Canceled { .. } => {
@@ -217,7 +243,8 @@ impl Party {
                 self.state = State::Up;
                 self.finals += 1;
                 self.log.push("200".to_owned());
-                if sdp.is_some() && !self.offered() {
+                self.heard = sdp.clone().or(self.heard.take());
+                if sdp.is_some() && self.ua.owes_ack(fork.leg) {
                     let answer = self.sdp();
                     self.ua.ack(now, fork.leg, answer, out);
                 }
@@ -227,7 +254,10 @@ impl Party {
                 self.log.push(status.to_string());
                 self.state = State::Over(status);
             }
-            LegEvent::Acked { .. } => self.log.push("acked".to_owned()),
+            LegEvent::Acked { answer, .. } => {
+                self.log.push("acked".to_owned());
+                self.heard = answer.or(self.heard.take());
+            }
             LegEvent::NeverAcked { leg } | LegEvent::Gone { leg } => {
                 self.log.push("gone".to_owned());
                 self.state = State::Over(481);
@@ -235,8 +265,13 @@ impl Party {
             }
             LegEvent::ReInvited { request, offer } => self.answer_offer(now, request, offer.as_ref(), "reinvite", out),
             LegEvent::Updated { request, offer } => self.answer_offer(now, request, Some(&offer), "update", out),
-            LegEvent::Passing { request, method, .. } => {
-                self.log.push(method.to_owned());
+            LegEvent::Passing { request, method, body, .. } => {
+                let fragment =
+                    body.filter(|_| method == "NOTIFY").map(|b| String::from_utf8_lossy(&b.bytes).into_owned());
+                self.log.push(match fragment {
+                    Some(line) => format!("notify {}", line.split(' ').nth(1).unwrap_or_default()),
+                    None => method.to_owned(),
+                });
                 self.ua.answer(now, request, 200, None, out);
             }
             LegEvent::Referred { request, .. } => self.ua.answer(now, request, 603, None, out),
@@ -247,7 +282,8 @@ impl Party {
             }
             LegEvent::Replied { request, status, sdp } => {
                 self.log.push(format!("replied {status}"));
-                if self.owes_ack(request) && (200..300).contains(&status) && sdp.is_some() {
+                self.heard = sdp.clone().or(self.heard.take());
+                if self.ua.owes_ack(request.leg) && (200..300).contains(&status) && sdp.is_some() {
                     let answer = self.sdp();
                     self.ua.ack(now, request.leg, answer, out);
                 }
@@ -255,31 +291,23 @@ impl Party {
         }
     }
 
-    fn answer_offer(
-        &mut self,
-        now: Now,
-        request: RequestId,
-        offer: Option<&Bytes>,
-        what: &str,
-        out: &mut AgentOut,
-    ) {
+    fn answer_offer(&mut self, now: Now, request: RequestId, offer: Option<&Bytes>, what: &str, out: &mut AgentOut) {
         let way = offer.map_or("offerless".to_owned(), |o| format!("{:?}", crate::sdp::direction(o)).to_lowercase());
         self.log.push(format!("{what} {way}"));
+        self.heard = offer.cloned().or(self.heard.take());
         self.version += 1;
         let sdp = self.sdp();
         self.ua.answer(now, request, 200, Some(sdp), out);
     }
 
+    /// The last offer that came to her inside a dialog.
+    pub fn last_offer(&self) -> &str {
+        let is_offer = |l: &&String| l.starts_with("reinvite") || l.starts_with("update");
+        self.log.iter().rev().find(is_offer).map_or("none", String::as_str)
+    }
+
     /// What the NOTIFYs of her REFER said, in order.
-    pub(crate) fn notified(&self) -> Vec<&str> {
+    pub fn notified(&self) -> Vec<&str> {
         self.log.iter().filter_map(|l| l.strip_prefix("notify ")).collect()
-    }
-
-    fn offered(&self) -> bool {
-        self.ua.offered(self.leg)
-    }
-
-    fn owes_ack(&self, request: RequestId) -> bool {
-        self.ua.owes_ack(request.leg)
     }
 }

@@ -203,3 +203,6 @@ fn outgoing(
     };
     Ok(Entry::Outgoing(Outgoing { employee, extension, line, to, number, excluded }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,3 +148,6 @@ pub fn exclusion(dir: &Directory, number: PhoneNumber) -> Option<Exclusion> {
 pub fn is_blacklisted(dir: &Directory, number: PhoneNumber) -> bool {
     keys(number).iter().any(|key| dir.blacklist.contains(key))
 }
+
+#[cfg(test)]
+mod tests;

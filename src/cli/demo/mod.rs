@@ -1,0 +1,92 @@
+//! `ramal demo`: the real server on loopback, real phones on real sockets, seven showcase calls, and what each
+//! promises checked against the CRM's rows.
+
+mod bank;
+mod media;
+mod print;
+mod scenes;
+mod stage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub use print::paint;
+use print::Printer;
+use stage::{NoStage, Scene, Stage};
+
+/// Runs the demo; success only if every call and every row came out as promised.
+pub async fn run(keep: bool) -> ExitCode {
+    let folder = std::env::temp_dir().join(format!("ramal-demo-{}", std::process::id()));
+    let code = match play(folder.clone(), keep).await {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(broken) => {
+            eprintln!("{broken} promises were not kept; the ladders above show where");
+            ExitCode::FAILURE
+        }
+        Err(why) => {
+            eprintln!("the demo could not be set up: {why}");
+            ExitCode::FAILURE
+        }
+    };
+    if let Err(error) = std::fs::remove_dir_all(&folder) {
+        eprintln!("{} is left behind: {error}", folder.display());
+    }
+    code
+}
+
+/// Plays all scenes; gives how many promises were broken.
+async fn play(folder: PathBuf, keep: bool) -> Result<usize, NoStage> {
+    let began = tokio::time::Instant::now();
+    std::fs::create_dir_all(&folder)?;
+    let printer = Printer::new();
+    let mut stage = Stage::set(folder).await?;
+    println!("ramal demo: a carrier, an office of three, and the embedded CRM, on loopback");
+    println!("listening on {}, everything in {}", stage.handle().listening()[0].1, stage.folder().display());
+    let mut broken = 0;
+    macro_rules! play {
+        ($($scene:ident),*) => {
+            $(
+                let scene = scenes::$scene(&mut stage).await;
+                broken += show(&stage, printer, &scene).await;
+            )*
+        };
+    }
+    play!(known_caller, new_caller, transfer_of_a_lead, transfer_of_a_client, two_at_once, exception, crm_cut_off);
+    printer.title("What the CRM has now");
+    for found in stage.rows().await {
+        printer.rows(&found);
+    }
+    let took = began.elapsed();
+    println!();
+    if broken == 0 {
+        println!("every call and every row came out as promised, in {:.1} s", took.as_secs_f64());
+    }
+    if keep {
+        stay(&stage).await;
+    }
+    stage.strike().await;
+    Ok(broken)
+}
+
+async fn show(stage: &Stage, printer: Printer, scene: &Scene) -> usize {
+    printer.title(scene.title);
+    // the last answer of a call is on its way while the phones are already through
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    for ladder in stage.ladders(scene).await {
+        printer.ladder(&ladder);
+        println!();
+    }
+    for (text, kept) in scene.promises() {
+        printer.promise(text, *kept);
+    }
+    scene.promises().iter().filter(|(_, kept)| !kept).count()
+}
+
+async fn stay(stage: &Stage) {
+    let folder = stage.folder().display();
+    println!("the server stays up until Ctrl-C; try `ramal --config {folder}/ramal.toml calls`");
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        eprintln!("no signals here, so the demo ends: {error}");
+    }
+}

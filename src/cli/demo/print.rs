@@ -1,0 +1,81 @@
+//! What the demo prints: titles, ladders, rows and promises; coloured on a terminal.
+
+use std::io::IsTerminal;
+
+use owo_colors::OwoColorize;
+
+use crate::call::ladder::{self, Entry, Ink};
+use crate::crm::embedded::Found;
+
+/// Where to, and in which colours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Printer {
+    coloured: bool,
+}
+
+impl Printer {
+    /// Coloured where standard output is a terminal and `NO_COLOR` is not set.
+    pub(super) fn new() -> Self {
+        Self { coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
+    }
+
+    /// The heading of a scene.
+    pub(super) fn title(self, text: &str) {
+        if self.coloured {
+            println!("\n{}\n", text.bold().underline());
+        } else {
+            println!("\n{text}\n{}\n", "=".repeat(text.chars().count()));
+        }
+    }
+
+    /// A call's ladder.
+    pub(super) fn ladder(self, entries: &[Entry]) {
+        print!("{}", ladder::print(entries, &|ink, text| paint(self.coloured, ink, text)));
+    }
+
+    /// A promise, kept or not.
+    pub(super) fn promise(self, text: &str, kept: bool) {
+        match (kept, self.coloured) {
+            (true, true) => println!("  {} {text}", "✓".green()),
+            (true, false) => println!("  ✓ {text}"),
+            (false, true) => println!("  {} {}", "✗".red().bold(), text.red()),
+            (false, false) => println!("  ✗ NOT SO: {text}"),
+        }
+    }
+
+    /// All that the CRM has of a number.
+    pub(super) fn rows(self, found: &Found) {
+        println!("  {}  {}", found.phone, found.lookup.as_str());
+        let nobody = || "nobody".to_owned();
+        for client in found.contacts.iter().chain(&found.companies) {
+            let owner = client.responsible.as_ref().map_or_else(nobody, ToString::to_string);
+            println!("    client {:>2}    {}, responsible {owner}", client.id, client.name);
+        }
+        for lead in &found.leads {
+            let owner = lead.responsible.as_ref().map_or_else(nobody, ToString::to_string);
+            let source = lead.source.as_deref().unwrap_or("-");
+            println!("    lead {:>2}      responsible {owner}, source {source}, {}", lead.id, lead.status);
+        }
+        for activity in &found.activities {
+            let who = activity.employee.as_ref().map_or_else(nobody, ToString::to_string);
+            let at = activity.attached_to.map_or_else(|| "-".to_owned(), |e| e.to_string());
+            let outcome = activity.outcome.as_str();
+            println!("    activity {:>2}  {outcome}, {who}, {} s talked, at {at}", activity.id, activity.talk_seconds);
+        }
+    }
+}
+
+/// A piece of a ladder in its colour.
+pub fn paint(coloured: bool, ink: Ink, text: &str) -> String {
+    if !coloured {
+        return text.to_owned();
+    }
+    match ink {
+        Ink::Time | Ink::Why => text.dimmed().to_string(),
+        Ink::Request => text.bold().to_string(),
+        Ink::Answer => text.green().to_string(),
+        Ink::Refusal => text.red().to_string(),
+        Ink::Decision => text.yellow().to_string(),
+        Ink::Crm => text.cyan().to_string(),
+    }
+}

@@ -1,0 +1,143 @@
+//! What the files may say and this release does not do: told, never passed over in silence.
+
+use crate::config::fault::{Fault, Place, Report};
+use crate::config::raw::{Backend, CrmMode, Raw, RawFallback, RawQueue, RawTrunk};
+use crate::config::settings::MediaMode;
+use crate::config::value::AnyTransport;
+use crate::route::directory::Fallback;
+
+/// `mode = "bypass"` beside keys that need media to pass through us. Only what is written is at odds.
+pub(super) fn bypass(raw: &Raw, report: &Report) {
+    if !bypassed(raw) {
+        return;
+    }
+    for (place, what) in needs_media(raw) {
+        let message = format!("{what} needs media to pass through ramal, and [media] says \"bypass\"");
+        report.fault(Fault::new(&place, message).help("take it out, or write mode = \"relay\" in [media]"));
+    }
+}
+
+fn bypassed(raw: &Raw) -> bool {
+    let mode = raw.media.as_ref().and_then(|media| media.mode.as_ref());
+    mode.is_some_and(|mode| mode.value == MediaMode::Bypass)
+}
+
+/// Every key that records, plays or takes a message, with what faults call it.
+fn needs_media(raw: &Raw) -> Vec<(Place, String)> {
+    let mut all = Vec::new();
+    all.extend(raw.recording.as_ref().map(|section| (section.place.clone(), "[recording]".to_owned())));
+    all.extend(raw.voicemail.as_ref().map(|section| (section.place.clone(), "[voicemail]".to_owned())));
+    for queue in &raw.queues {
+        let who = format!("queue `{}`", queue.name.as_ref().map_or("?", |name| &name.value));
+        all.extend(queue.music.as_ref().map(|place| (place.clone(), format!("{who}: `music`"))));
+        let unanswered = queue.unanswered.as_ref().filter(|way| is_voicemail(&way.value));
+        all.extend(unanswered.map(|way| (way.place.clone(), format!("{who}: voicemail"))));
+    }
+    for line in &raw.lines {
+        let who = format!("line `{}`", line.number.as_ref().map_or("?", |number| &number.value));
+        for way in [&line.unanswered, &line.off_hours].into_iter().flatten().filter(|way| is_voicemail(&way.value)) {
+            all.push((way.place.clone(), format!("{who}: voicemail")));
+        }
+        let record = line.record.as_ref().filter(|record| record.value);
+        all.extend(record.map(|record| (record.place.clone(), format!("{who}: `record`"))));
+    }
+    all
+}
+
+const fn is_voicemail(way: &RawFallback) -> bool {
+    matches!(way, RawFallback::Word(Fallback::Voicemail))
+}
+
+/// One warning for each key written that does nothing yet; a fault where the process could not do its work without.
+pub(super) fn not_yet(raw: &Raw, whole: &Place, report: &Report) {
+    media(raw, whole, report);
+    crm(raw, report);
+    sip(raw, report);
+    raw.trunks.iter().for_each(|trunk| self::trunk(trunk, report));
+    raw.queues.iter().for_each(|queue| wait(queue, report));
+    for employee in &raw.employees {
+        let who = format!("employee `{}`", employee.id.as_ref().map_or("?", |id| &id.value));
+        let later = |place, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
+        later(employee.password.as_ref(), "password", "phones don't register here yet: her extension rings at its PBX");
+        later(employee.login.as_ref(), "login", "there is no console yet");
+        later(employee.crm_user.as_ref().map(|at| &at.place), "crm_user", "it counts with an external CRM");
+    }
+    for line in &raw.lines {
+        let who = format!("line `{}`", line.number.as_ref().map_or("?", |number| &number.value));
+        let pipeline = line.pipeline.as_ref().map(|at| &at.place);
+        warn(pipeline, &format!("{who}: `pipeline`"), "it counts in simple mode", report);
+    }
+    let pcap = raw.trace.as_ref().and_then(|trace| trace.pcap.as_ref()).filter(|pcap| pcap.value);
+    warn(pcap.map(|at| &at.place), "[trace]: `pcap`", "ladders are kept, raw messages are not", report);
+}
+
+fn media(raw: &Raw, whole: &Place, report: &Report) {
+    if bypassed(raw) {
+        return;
+    }
+    let mode = raw.media.as_ref().map(|media| media.mode.as_ref().map_or(&media.place, |mode| &mode.place));
+    let message = "media is not relayed by this release: it flows end to end, as with mode = \"bypass\"";
+    report.warn(Fault::new(mode.unwrap_or(whole), message).help("write mode = \"bypass\" in [media] to say so"));
+    for (place, what) in needs_media(raw) {
+        let help = "it comes with the relay; a call that would leave a message ends with 480";
+        warn(Some(&place), &what, help, report);
+    }
+}
+
+fn crm(raw: &Raw, report: &Report) {
+    let Some(crm) = &raw.crm else { return };
+    if let Some(backend) = crm.backend.as_ref().filter(|backend| backend.value != Backend::Embedded) {
+        let message = "[crm]: `backend`: this release has the embedded CRM alone";
+        report.fault(Fault::new(&backend.place, message).help("write backend = \"embedded\", or leave the key out"));
+    }
+    if let Some(mode) = crm.mode.as_ref().filter(|mode| mode.value != CrmMode::Classic) {
+        let message = "[crm]: `mode`: this release has the classic mode alone";
+        report.fault(Fault::new(&mode.place, message).help("write mode = \"classic\", or leave the key out"));
+    }
+    for (name, place) in &crm.others {
+        warn(Some(place), name, "the embedded CRM in classic mode has no use for it", report);
+    }
+}
+
+fn sip(raw: &Raw, report: &Report) {
+    let Some(sip) = &raw.sip else { return };
+    for listener in sip.listen.iter().flat_map(|list| &list.value) {
+        if let AnyTransport::NotYet(name) = listener.value.0 {
+            warn(Some(&listener.place), &format!("[sip]: listening by {name}"), "udp and tcp are", report);
+        }
+    }
+    warn(sip.tls.as_ref(), "[sip.tls]", "udp and tcp are spoken, without TLS", report);
+    warn(sip.domain.as_ref().map(|at| &at.place), "[sip]: `domain`", "phones don't register here yet", report);
+}
+
+fn trunk(trunk: &RawTrunk, report: &Report) {
+    let who = format!("trunk `{}`", trunk.name.as_ref().map_or("?", |name| &name.value));
+    let later = &trunk.later;
+    let tell = |place: Option<&Place>, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
+    let on = |flag: &'_ Option<crate::config::fault::At<bool>>| {
+        flag.as_ref().filter(|at| at.value).map(|at| at.place.clone())
+    };
+    tell(on(&later.register).as_ref(), "register", "the carrier has to know this address");
+    let credentials = later.username.as_ref().or(later.password.as_ref());
+    tell(credentials, "username", "401 and 407 of the carrier are not answered: it has to know this address");
+    let codecs = later.codecs.as_ref().filter(|codecs| !codecs.value.is_empty());
+    tell(codecs.map(|at| &at.place), "codecs", "offers go through as they come");
+    tell(on(&later.media_from).as_ref(), "media_from", "media does not pass through ramal");
+    let options = later.options.as_ref().filter(|every| !every.value.is_zero());
+    tell(options.map(|at| &at.place), "options", "peers are tried in turn, not probed");
+}
+
+fn wait(queue: &RawQueue, report: &Report) {
+    if let Some(way) = queue.unanswered.as_ref().filter(|way| matches!(way.value, RawFallback::Word(Fallback::Wait))) {
+        let who = format!("queue `{}`", queue.name.as_ref().map_or("?", |name| &name.value));
+        let help = "it comes with the media; a call that nobody answered ends with 480";
+        warn(Some(&way.place), &format!("{who}: \"wait\""), help, report);
+    }
+}
+
+fn warn(place: Option<&Place>, what: &str, help: &str, report: &Report) {
+    if let Some(place) = place {
+        let message = format!("{what} is not done by this release");
+        report.warn(Fault::new(place, message).label("does nothing yet").help(help));
+    }
+}

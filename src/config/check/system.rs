@@ -1,0 +1,161 @@
+//! The sections that stand alone, with their defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::gateways::{values, written};
+use super::numbers::Numbers;
+use crate::base::{PhoneNumber, Transport};
+use crate::config::fault::{At, Fault, Report};
+use crate::config::raw::{Raw, RawSip};
+use crate::config::settings::{
+    Http, Log, LogFormat, LogLevel, MediaMode, Settings, Sip, SipTimers, Store, Trace, UnknownSource,
+};
+use crate::config::value::{self, AnyTransport};
+use crate::route::directory::{CrmRules, Directory, Limits};
+
+const DAY: u64 = 24 * 3600;
+
+/// Everything that stands alone, around the directory.
+pub(super) fn settings(raw: &Raw, directory: Arc<Directory>, report: &Report) -> Settings {
+    let (store, trace, log, http) = (raw.store.as_ref(), raw.trace.as_ref(), raw.log.as_ref(), raw.http.as_ref());
+    Settings {
+        sip: sip(raw.sip.as_ref(), report),
+        media: written(raw.media.as_ref().and_then(|media| media.mode.as_ref()), MediaMode::Relay),
+        store: Store {
+            path: path(store.and_then(|store| store.path.as_ref()), "data/ramal.db"),
+            keep_calls: time(store.and_then(|store| store.keep_calls.as_ref()), 5 * 365 * DAY),
+        },
+        trace: Trace {
+            path: path(trace.and_then(|trace| trace.path.as_ref()), "data/trace"),
+            size: written(trace.and_then(|trace| trace.size.as_ref()), 1 << 30),
+            keep: time(trace.and_then(|trace| trace.keep.as_ref()), 30 * DAY),
+        },
+        log: Log {
+            level: written(log.and_then(|log| log.level.as_ref()), LogLevel::Info),
+            format: written(log.and_then(|log| log.format.as_ref()), LogFormat::Text),
+        },
+        http: Http {
+            listen: written(http.and_then(|http| http.listen.as_ref()), SocketAddr::from(([127, 0, 0, 1], 8080))),
+            control: path(http.and_then(|http| http.control.as_ref()), "data/ramal.sock"),
+            api_token: http.and_then(|http| http.api_token.as_ref()).map(|token| token.value.clone()),
+        },
+        unknown_source: written(
+            raw.security.as_ref().and_then(|security| security.unknown_source.as_ref()),
+            UnknownSource::Forbid,
+        ),
+        directory,
+    }
+}
+
+fn sip(raw: Option<&RawSip>, report: &Report) -> Sip {
+    let timers = raw.map(|sip| &sip.timers);
+    let this = Sip {
+        listen: listen(raw, report),
+        advertise: raw.and_then(|sip| sip.advertise.as_ref()).map(|address| address.value),
+        local: values(raw.and_then(|sip| sip.local.as_ref())).unwrap_or_else(local),
+        domain: raw.and_then(|sip| sip.domain.as_ref()).map(|domain| domain.value.clone()),
+        drain: time(raw.and_then(|sip| sip.drain.as_ref()), 60),
+        tcp_switch: written(raw.and_then(|sip| sip.tcp_switch.as_ref()), true),
+        timers: SipTimers {
+            t1: written(timers.and_then(|timers| timers.t1.as_ref()), Duration::from_millis(500)),
+            t2: time(timers.and_then(|timers| timers.t2.as_ref()), 4),
+            t4: time(timers.and_then(|timers| timers.t4.as_ref()), 5),
+        },
+    };
+    let written_t1 = timers.and_then(|timers| timers.t1.as_ref().or(timers.t2.as_ref()));
+    if let Some(at) = written_t1.filter(|_| this.timers.t1 > this.timers.t2) {
+        let help = "t1 is the first gap between two sendings, t2 the longest";
+        report.fault(Fault::new(&at.place, "[sip.timers]: `t1` is longer than `t2`").help(help));
+    }
+    this
+}
+
+fn listen(raw: Option<&RawSip>, report: &Report) -> Vec<(Transport, SocketAddr)> {
+    let Some(list) = raw.and_then(|sip| sip.listen.as_ref()) else {
+        let any = SocketAddr::from(([0, 0, 0, 0], 5060));
+        return vec![(Transport::Udp, any), (Transport::Tcp, any)];
+    };
+    let mut all: Vec<(Transport, SocketAddr)> = Vec::new();
+    for At { value: (transport, address), place } in &list.value {
+        match transport {
+            AnyTransport::Spoken(transport) if all.contains(&(*transport, *address)) && address.port() != 0 => {
+                let message = format!("[sip]: {} {address} stands twice in `listen`", transport.as_str());
+                report.fault(Fault::new(place, message).label("again").help("keep one of them"));
+            }
+            AnyTransport::Spoken(transport) => all.push((*transport, *address)),
+            AnyTransport::NotYet(_) => {} // `later` warns of it
+        }
+    }
+    if all.is_empty() && !report.has_faults() {
+        let message = "[sip]: `listen` holds no listener that this release has";
+        report.fault(Fault::new(&list.place, message).help("add one, as in \"udp:0.0.0.0:5060\""));
+    }
+    all
+}
+
+fn local() -> Vec<IpNet> {
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10"]
+        .iter()
+        .filter_map(|net| value::network(net).ok())
+        .collect()
+}
+
+/// `[crm]`, as far as the directory holds it.
+pub(super) fn crm(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> CrmRules {
+    let default = CrmRules::default();
+    let Some(crm) = &raw.crm else { return default };
+    let exceptions = crm.exceptions.iter().flat_map(|list| &list.value);
+    CrmRules {
+        deadline: written(crm.deadline.as_ref(), default.deadline),
+        country: written(crm.country.as_ref(), default.country),
+        prefer: values(crm.prefer.as_ref()).unwrap_or(default.prefer),
+        exceptions: exceptions.filter_map(|entry| exception(entry, numbers, report)).collect(),
+    }
+}
+
+/// `"+55…; why"`: a number in E.164, or an address in small letters, and the reason.
+fn exception(entry: &At<String>, numbers: &Numbers<'_>, report: &Report) -> Option<(String, Option<String>)> {
+    let (value, why) =
+        entry.value.split_once(';').map_or((entry.value.as_str(), None), |(value, why)| (value, Some(why)));
+    let why = why.map(|why| why.trim().to_owned()).filter(|why| !why.is_empty());
+    let value = value.trim();
+    if value.contains('@') {
+        return Some((value.to_lowercase(), why));
+    }
+    let text = At { value: value.to_owned(), place: entry.place.clone() };
+    numbers.read(&text, "[crm]: `exceptions`", report).map(|number| (number.to_string(), why))
+}
+
+/// `[blacklist] numbers`.
+pub(super) fn blacklist(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> Vec<PhoneNumber> {
+    let list = raw.blacklist.iter().flat_map(|blacklist| &blacklist.numbers).flat_map(|list| &list.value);
+    list.filter_map(|number| numbers.read(number, "[blacklist]", report)).collect()
+}
+
+/// `[limits]`.
+pub(super) fn limits(raw: &Raw, numbers: &Numbers<'_>) -> Limits {
+    let default = Limits { outgoing_countries: vec![numbers.country.to_owned()], ..Limits::default() };
+    let Some(limits) = &raw.limits else { return default };
+    Limits {
+        calls: written(limits.calls.as_ref(), default.calls),
+        calls_per_second: written(limits.calls_per_second.as_ref(), default.calls_per_second),
+        per_employee: written(limits.per_employee.as_ref(), default.per_employee),
+        longest_call: written(limits.longest_call.as_ref(), default.longest_call),
+        unsaved: written(limits.unsaved.as_ref(), default.unsaved),
+        outgoing_countries: values(limits.outgoing_countries.as_ref()).unwrap_or(default.outgoing_countries),
+        emergency: values(limits.emergency.as_ref()).unwrap_or(default.emergency),
+    }
+}
+
+fn path(found: Option<&At<PathBuf>>, default: &str) -> PathBuf {
+    found.map_or_else(|| Path::new(default).to_owned(), |at| at.value.clone())
+}
+
+fn time(found: Option<&At<Duration>>, default_secs: u64) -> Duration {
+    found.map_or(Duration::from_secs(default_secs), |at| at.value)
+}

@@ -1,0 +1,222 @@
+//! Being called: the A leg's INVITE, our responses to it, its CANCEL and its ACK (RFC 3261 §9.2, §13.3).
+
+use bytes::Bytes;
+use rsip::Method;
+
+use super::leg::{Ack, Bye, Leg, Ringing, Unacked, Usage};
+use super::transactions::Wants;
+use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose, tokens};
+use crate::base::{Hop, LegId, Now};
+use crate::sip::dialog::{Dialog, End, LocalCseq, RemoteCseq, RouteSet, uri_of, without_params};
+use crate::sip::message::{Name, Request, Response, Status, invitation};
+use crate::sip::transaction::ServerKey;
+
+impl UserAgent {
+    /// A provisional answer to the A leg. `fork` chooses the early dialog: each fork has a To-tag of its own; `None`
+    /// keeps the tag that was last used.
+    pub fn progress(&mut self, now: Now, status: u16, fork: Option<ForkId>, sdp: Option<Bytes>, out: &mut AgentOut) {
+        let Some(at) = self.call_to_answer() else { return };
+        self.choose_tag(fork);
+        let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg(LegId::A) else { return };
+        let server = &self.servers[at];
+        let response = Response::to(&server.request, compose::status(status)).with_to_tag(&ringing.dialog.local.tag);
+        let response = compose::with_dialog(response, &server.request, &server.hop);
+        let response = with_sdp(response, sdp);
+        self.respond(now, at, &response, out);
+    }
+
+    /// 200 to the A leg, with the To-tag of `fork`.
+    pub fn accept(&mut self, now: Now, fork: ForkId, sdp: Option<Bytes>, out: &mut AgentOut) {
+        let Some(at) = self.call_to_answer() else { return };
+        self.choose_tag(Some(fork));
+        let Some(leg) = self.leg_mut(LegId::A) else { return };
+        let Usage::Ringing(ringing) = &leg.usage else { return };
+        let (dialog, offered) = (ringing.dialog.clone(), ringing.offered);
+        leg.usage = Usage::Up { dialog, ack: Ack::Settled };
+        self.accept_invite(now, at, (sdp, !offered, true), out);
+    }
+
+    /// A final refusal of the A leg's INVITE. `retry_after` in seconds.
+    pub fn reject(&mut self, now: Now, status: u16, retry_after: Option<u32>, out: &mut AgentOut) {
+        let Some(at) = self.call_to_answer() else { return };
+        self.choose_tag(None);
+        let Some(leg) = self.leg_mut(LegId::A) else { return };
+        let Usage::Ringing(ringing) = &leg.usage else { return };
+        let tag = ringing.dialog.local.tag.clone();
+        leg.end(Bye::None);
+        let response = Response::to(&self.servers[at].request, compose::status(status)).with_to_tag(&tag);
+        let response = match retry_after {
+            Some(seconds) => response.with(Name::RetryAfter, seconds.to_string()),
+            None => response,
+        };
+        self.respond(now, at, &response, out);
+    }
+
+    /// The INVITE that begins the call.
+    pub(super) fn receive_invite(&mut self, now: Now, key: ServerKey, request: &Request, hop: Hop, out: &mut AgentOut) {
+        let invitation = invitation(request);
+        let ringing = Ringing {
+            dialog: dialog_of(request),
+            shown: Vec::new(),
+            offered: invitation.offer.is_some(),
+            canceled: false,
+        };
+        self.legs.push(Leg {
+            id: LegId::A,
+            call_id: ringing.dialog.call_id.clone(),
+            hop,
+            usage: Usage::Ringing(ringing),
+            sent: None,
+            acks: Vec::new(),
+            refers: 0,
+        });
+        let at = self.open(key, LegId::A, hop, request, Wants::Call);
+        self.trying(now, at, out);
+        out.events.push(LegEvent::Invited { invitation: Box::new(invitation) });
+    }
+
+    /// RFC 3261 §17.2.1: "generate a 100 (Trying) response unless it knows that the TU will generate a provisional or
+    /// final response within 200 ms": the CRM alone may take most of that.
+    pub(super) fn trying(&mut self, now: Now, at: usize, out: &mut AgentOut) {
+        let response = Response::to(&self.servers[at].request, Status::TRYING);
+        self.respond(now, at, &response, out);
+    }
+
+    /// A CANCEL: RFC 3261 §9.2.
+    pub(super) fn receive_cancel(&mut self, now: Now, key: ServerKey, request: &Request, hop: Hop, out: &mut AgentOut) {
+        let canceled = ServerKey::of_canceled(request);
+        let Some(invite) = self.servers.iter().find(|server| server.key == canceled) else {
+            // "If the UAS did not find a matching transaction …, it SHOULD respond to the CANCEL with a 481".
+            return self.reply(request, hop, Status::CALL_DOES_NOT_EXIST, out);
+        };
+        let (leg, calls, is_open) = (invite.leg, invite.wants == Wants::Call, invite.is_open());
+        if calls && is_open {
+            self.choose_tag(None);
+        }
+        // "The To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be
+        // the same."
+        let tag = self.leg_mut(leg).and_then(Leg::dialog_mut).map(|dialog| dialog.local.tag.clone());
+        let tag = tag.unwrap_or_else(|| tokens::tag(self.call, &mut self.ids));
+        let at = self.open(key, leg, hop, request, Wants::Nothing);
+        let response = Response::to(&self.servers[at].request, Status::OK).with_to_tag(&tag);
+        self.respond(now, at, &response, out);
+        // deviates: a re-INVITE that is cancelled goes on. "If it has not issued a final response …, its behavior
+        // depends": 487 would leave the two legs with different descriptions, as the other one has the offer by now.
+        if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(leg)
+            && calls
+            && is_open
+            && !ringing.canceled
+        {
+            ringing.canceled = true;
+            out.events.push(LegEvent::Canceled { leg });
+        }
+    }
+
+    /// 2xx to an INVITE, by its server transaction the first time and by us until the ACK comes. `offers`: the SDP is
+    /// an offer, the INVITE had none.
+    pub(super) fn accept_invite(
+        &mut self,
+        now: Now,
+        at: usize,
+        (sdp, offers, makes_dialog): (Option<Bytes>, bool, bool),
+        out: &mut AgentOut,
+    ) {
+        let server = &self.servers[at];
+        let (leg, hop) = (server.leg, server.hop);
+        let tag = self.leg_mut(leg).and_then(Leg::dialog_mut).map(|dialog| dialog.local.tag.clone());
+        let request = &self.servers[at].request;
+        let response = Response::to(request, Status::OK).with_to_tag(tag.as_deref().unwrap_or_default());
+        let response = with_sdp(compose::with_dialog(response, request, &hop), sdp);
+        self.unacked.push(Unacked {
+            leg,
+            cseq: request.headers.cseq().map_or(0, |(number, _)| number),
+            hop,
+            response: response.to_bytes(),
+            resend: self.timers.doubling_to_t2(now.mono),
+            give_up: now.mono + self.timers.give_up(),
+            offers,
+            makes_dialog,
+        });
+        self.respond(now, at, &response, out);
+    }
+
+    /// An ACK to a 2xx of ours.
+    pub(super) fn receive_ack(&mut self, now: Now, request: &Request, out: &mut AgentOut) {
+        let headers = &request.headers;
+        let Some(((cseq, _), call_id)) = headers.cseq().zip(headers.call_id()) else { return };
+        let tags = (headers.to_tag().unwrap_or_default(), headers.from_tag().unwrap_or_default());
+        let leg =
+            self.legs.iter_mut().find_map(|leg| leg.dialog_of(call_id, tags.0, tags.1).is_some().then_some(leg.id));
+        let Some(leg) = leg else { return };
+        // A repeat, or one that nobody waits for.
+        let Some(at) = self.unacked.iter().position(|unacked| unacked.leg == leg && unacked.cseq == cseq) else {
+            return;
+        };
+        let unacked = self.unacked.remove(at);
+        let answer = compose::sdp_of(headers, &request.body).filter(|_| unacked.offers);
+        out.events.push(LegEvent::Acked { leg, answer });
+        self.bye_if_waiting(now, leg, out);
+    }
+
+    /// Repeats what has no ACK: RFC 3261 §13.3.1.4.
+    pub(super) fn resend_unacked(&mut self, now: Now, out: &mut AgentOut) {
+        let mut never = Vec::new();
+        self.unacked.retain_mut(|unacked| {
+            if now.mono >= unacked.give_up {
+                never.push(unacked.leg);
+                return false;
+            }
+            if now.mono >= unacked.resend.at {
+                unacked.resend = unacked.resend.next(now.mono);
+                let (hop, bytes, leg) = (unacked.hop, unacked.response.clone(), unacked.leg);
+                out.sends.push(Transmit { hop, bytes, leg, again: true });
+            }
+            true
+        });
+        for leg in never {
+            out.events.push(LegEvent::NeverAcked { leg });
+            self.bye_if_waiting(now, leg, out);
+        }
+    }
+
+    /// The server transaction of the A leg's INVITE, while it is without a final response.
+    fn call_to_answer(&self) -> Option<usize> {
+        self.servers.iter().position(|server| server.wants == Wants::Call && server.is_open())
+    }
+
+    /// Makes the fork's tag the one last used, a new one where it has none yet.
+    fn choose_tag(&mut self, fork: Option<ForkId>) {
+        let fresh = tokens::tag(self.call, &mut self.ids);
+        if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(LegId::A) {
+            let tag = ringing.tag_for(fork).unwrap_or(fresh);
+            ringing.show(fork, tag);
+        }
+    }
+}
+
+/// The dialog that an INVITE would make, without our tag yet: RFC 3261 §12.1.1.
+fn dialog_of(invite: &Request) -> Dialog {
+    let headers = &invite.headers;
+    let text = |name: Name| headers.get(&name).map(|value| &**value).unwrap_or_default().to_owned();
+    let (from, to, contact) = (text(Name::From), text(Name::To), text(Name::Contact));
+    // A request without Contact cannot make a dialog; one whose Contact is missing all the same is reached by From.
+    let target = [&contact, &from].map(|address| uri_of(address)).into_iter().find(|uri| uri.contains(':'));
+    let cseq = headers.cseq().filter(|(_, method)| *method == Method::Invite).map_or(0, |(number, _)| number);
+    Dialog {
+        call_id: text(Name::CallId).into(),
+        local: End { address: without_params(&to).into(), tag: "".into() },
+        remote: End { address: without_params(&from).into(), tag: headers.from_tag().unwrap_or_default().into() },
+        local_cseq: LocalCseq::after(0),
+        remote_cseq: RemoteCseq::after(cseq),
+        route_set: RouteSet::of_uas(headers.all(&Name::RecordRoute).map(AsRef::as_ref)),
+        remote_target: target.unwrap_or_default().into(),
+    }
+}
+
+/// Adds SDP, where there is any.
+pub(super) fn with_sdp(response: Response, sdp: Option<Bytes>) -> Response {
+    match sdp {
+        Some(sdp) => response.with_body(compose::SDP, sdp),
+        None => response,
+    }
+}

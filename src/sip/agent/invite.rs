@@ -1,0 +1,322 @@
+//! Calling a leg: INVITE, its responses, CANCEL, ACK (RFC 3261 §9.1, §13.2).
+
+use bytes::Bytes;
+use rsip::Method;
+
+use super::leg::{Ack, Bye, Calling, Cancel, Leg, SentAck, SentInvite, Usage};
+use super::transactions::{ClientMachine, Outgoing, Purpose, send_all};
+use super::{
+    AgentOut, CancelReason, FailedBy, ForkId, LegEvent, OutgoingInvite, Target, Transmit, UserAgent, compose, refusal,
+    tokens,
+};
+use crate::base::{Hop, LegId, Now};
+use crate::sip::dialog::{Dialog, End, LocalCseq, RemoteCseq, RouteSet, uri_of};
+use crate::sip::message::{Name, Request, Response, build};
+use crate::sip::transaction::{ClientKey, Effects};
+
+/// The number of an INVITE that calls.
+const FIRST_CSEQ: u32 = 1;
+
+impl UserAgent {
+    /// A leg for an INVITE of ours; sends it.
+    pub fn invite(&mut self, now: Now, target: &Target, invite: &OutgoingInvite, out: &mut AgentOut) -> LegId {
+        self.last_leg = self.last_leg.saturating_add(1);
+        let (id, hop) = (LegId(self.last_leg), target.hop);
+        let call_id = tokens::call_id(&hop, &mut self.ids);
+        let sent = SentInvite {
+            uri: target.uri.as_str().into(),
+            from: compose::from(&invite.caller, &hop).into(),
+            tag: tokens::tag(self.call, &mut self.ids),
+            to: build::name_addr("", &target.uri).into(),
+            cseq: FIRST_CSEQ,
+            offered: invite.offer.is_some(),
+        };
+        let branch = tokens::branch(self.call, id, &mut self.ids);
+        let parts = compose::Parts {
+            uri: &sent.uri,
+            via: &build::via(hop.transport, hop.advertised, &branch),
+            max_forwards: invite.max_forwards,
+            from: &sent.from,
+            tag: &sent.tag,
+            to: &sent.to,
+            call_id: &call_id,
+            cseq: sent.cseq,
+        };
+        let request = compose::with_contact(compose::request(Method::Invite, &parts), &hop);
+        let request = compose::with_identity(compose::with_abilities(request), &invite.caller, &hop);
+        let request = with_history(request, invite, &hop);
+        let request = compose::with_sdp(request, invite.offer.clone());
+        let usage = Usage::Calling(Calling { forks: Vec::new(), cancel: Cancel::No });
+        self.legs.push(Leg { id, call_id, hop, usage, sent: Some(Box::new(sent)), acks: Vec::new(), refers: 0 });
+        self.start(now, id, hop, (&branch, FIRST_CSEQ), (request, Purpose::Invite), out);
+        id
+    }
+
+    /// Cancels an INVITE of ours, as soon as RFC 3261 §9.1 lets it (not before a provisional came). A leg that then
+    /// answers all the same says so by `Answered`.
+    pub fn cancel(&mut self, now: Now, leg: LegId, why: CancelReason, out: &mut AgentOut) {
+        if let Some(Leg { usage: Usage::Calling(calling), .. }) = self.leg_mut(leg)
+            && calling.cancel == Cancel::No
+        {
+            calling.cancel = Cancel::WithProvisional(why);
+            self.cancel_if_due(now, leg, out);
+        }
+    }
+
+    /// The ACK that is owed because the 200 carried the offer.
+    pub fn ack(&mut self, now: Now, leg: LegId, answer: Bytes, out: &mut AgentOut) {
+        if let Some(Leg { usage: Usage::Up { dialog, ack }, hop, .. }) = self.leg_mut(leg)
+            && let Ack::Owed { cseq, .. } = *ack
+        {
+            *ack = Ack::Settled;
+            let (dialog, hop) = (dialog.clone(), *hop);
+            self.send_ack(now, leg, (&dialog, hop), (cseq, Some(answer)), out);
+        }
+    }
+
+    /// Starts a client transaction.
+    pub(super) fn start(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        hop: Hop,
+        (branch, cseq): (&str, u32),
+        (request, purpose): (Request, Purpose),
+        out: &mut AgentOut,
+    ) {
+        let method = request.method;
+        let head = (method == Method::Invite).then(|| compose::head(&request));
+        let mut effects = Effects::new();
+        let machine = ClientMachine::start(now, &self.timers, &hop, (method, request.to_bytes()), &mut effects);
+        send_all(effects, hop, leg, out);
+        let key = ClientKey::new(branch, method);
+        self.clients.push(Outgoing { key, leg, hop, cseq, machine, purpose, head, orphaned: None });
+    }
+
+    /// A response to an INVITE that calls.
+    pub(super) fn invite_answered(&mut self, now: Now, leg: LegId, response: &Response, out: &mut AgentOut) {
+        match response.status.code() {
+            // RFC 3261 §8.1.3.2: a 1xx other than 100 that isn't known is a 183.
+            status @ 0..200 => {
+                if status > 100 {
+                    self.progressed(leg, response, out);
+                }
+                self.cancel_if_due(now, leg, out);
+            }
+            200..300 => self.answered(now, leg, response, out),
+            status => {
+                let Some(leg) = self.leg_mut(leg) else { return };
+                leg.end(Bye::None);
+                let contacts = match status {
+                    300..400 => response.headers.contacts().iter().map(|c| c.uri_text.to_string()).collect(),
+                    _ => Vec::new(),
+                };
+                out.events.push(LegEvent::Failed { leg: leg.id, status, by: FailedBy::Peer, contacts });
+            }
+        }
+    }
+
+    /// An INVITE that calls got no final response.
+    pub(super) fn invite_failed(&mut self, leg: LegId, by: FailedBy, out: &mut AgentOut) {
+        let Some(leg) = self.leg_mut(leg).filter(|leg| matches!(leg.usage, Usage::Calling(_))) else { return };
+        leg.end(Bye::None);
+        // RFC 3261 §8.1.3.1: a timeout "MUST be treated as if a 408 (Request Timeout) status code has been received";
+        // a transport error as "a 503 (Service Unavailable)".
+        let status = if by == FailedBy::Timeout { 408 } else { 503 };
+        out.events.push(LegEvent::Failed { leg: leg.id, status, by, contacts: Vec::new() });
+    }
+
+    /// Gives up INVITEs whose CANCEL had no effect.
+    pub(super) fn give_up_canceled(&mut self, now: Now, out: &mut AgentOut) {
+        for leg in &mut self.legs {
+            let Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) = leg.usage else { continue };
+            if now.mono < give_up {
+                continue;
+            }
+            // RFC 3261 §9.1: "If there is no final response for the original request in 64*T1 seconds …, the client
+            // SHOULD then consider the original transaction cancelled and SHOULD destroy the client transaction".
+            leg.end(Bye::None);
+            self.clients.retain(|client| !(client.leg == leg.id && client.purpose == Purpose::Invite));
+            out.events.push(LegEvent::Failed { leg: leg.id, status: 487, by: FailedBy::Timeout, contacts: Vec::new() });
+        }
+    }
+
+    /// Sends the CANCEL that is wanted, once a provisional has come.
+    ///
+    /// RFC 3261 §9.1: "If no provisional response has been received, the CANCEL request MUST NOT be sent; rather, the
+    /// client MUST wait for the arrival of a provisional response".
+    fn cancel_if_due(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
+        let invite = self.clients.iter().find(|client| client.leg == leg && client.purpose == Purpose::Invite);
+        let Some(invite) = invite.filter(|invite| invite.may_cancel()) else { return };
+        let Some(head) = &invite.head else { return };
+        let (hop, cseq, branch) = (invite.hop, invite.cseq, invite.key.branch().to_owned());
+        let mut cancel = compose::with_head(head, Method::Cancel, cseq);
+        let give_up = now.mono + self.timers.give_up();
+        let Some(Leg { usage: Usage::Calling(calling), .. }) = self.leg_mut(leg) else { return };
+        let Cancel::WithProvisional(why) = calling.cancel else { return };
+        calling.cancel = Cancel::Sent(give_up);
+        if let Some(reason) = compose::reason(why) {
+            cancel = cancel.with(Name::Reason, reason);
+        }
+        self.start(now, leg, hop, (&branch, cseq), (cancel, Purpose::Cancel), out);
+    }
+
+    fn progressed(&mut self, leg: LegId, response: &Response, out: &mut AgentOut) {
+        let Some(leg) = self.leg_mut(leg) else { return };
+        let Some(dialog) = leg.dialog_by(response) else { return };
+        let Usage::Calling(calling) = &mut leg.usage else { return };
+        let n = calling.fork(dialog);
+        // A leg that is being cancelled is nobody's news any more, unless it answers.
+        if calling.cancel == Cancel::No {
+            let fork = ForkId { leg: leg.id, n };
+            let sdp = compose::sdp_of(&response.headers, &response.body);
+            out.events.push(LegEvent::Progress { fork, status: response.status.code(), sdp });
+        }
+    }
+
+    fn answered(&mut self, now: Now, id: LegId, response: &Response, out: &mut AgentOut) {
+        let Some(leg) = self.leg_mut(id) else { return };
+        let Some((dialog, sent)) = leg.dialog_by(response).zip(leg.sent.as_ref()) else { return };
+        let (cseq, offered, hop) = (sent.cseq, sent.offered, leg.hop);
+        if leg.resend_ack(cseq, &dialog.remote.tag, out) {
+            return;
+        }
+        let sdp = compose::sdp_of(&response.headers, &response.body);
+        let offer = sdp.clone().filter(|_| !offered);
+        let Usage::Calling(calling) = &mut leg.usage else {
+            return self.refuse_fork(now, id, (dialog, hop), (cseq, offer), out);
+        };
+        let n = calling.fork(dialog);
+        let dialog = calling.forks.swap_remove(usize::from(n));
+        let fork = ForkId { leg: id, n };
+        match offer {
+            Some(offer) => {
+                let tag = dialog.remote.tag.clone();
+                leg.usage = Usage::Up { dialog, ack: Ack::Owed { cseq, offer } };
+                self.note_ack(now, id, (cseq, tag), None);
+            }
+            None => {
+                leg.usage = Usage::Up { dialog: dialog.clone(), ack: Ack::Settled };
+                // RFC 3261 §13.2.2.4: "The UAC core MUST generate an ACK request for each 2xx received from the
+                // transaction layer."
+                self.send_ack(now, id, (&dialog, hop), (cseq, None), out);
+            }
+        }
+        out.events.push(LegEvent::Answered { fork, sdp });
+    }
+
+    /// Acknowledges the 2xx of a fork that lost, and ends its dialog.
+    ///
+    /// RFC 3261 §13.2.2.4: "If, after acknowledging any 2xx response to an INVITE, the UAC does not want to continue
+    /// with that dialog, then the UAC MUST terminate the dialog by sending a BYE request".
+    fn refuse_fork(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        (mut dialog, hop): (Dialog, Hop),
+        (cseq, offer): (u32, Option<Bytes>),
+        out: &mut AgentOut,
+    ) {
+        let answer = offer.map(|offer| refusal::refusing_answer(&offer, &hop, self.ids.bits() >> 32));
+        self.send_ack(now, leg, (&dialog, hop), (cseq, answer), out);
+        self.send_in(now, leg, (&mut dialog, hop), (Method::Bye, Purpose::Bye), |request, _| request, out);
+    }
+
+    /// Sends the ACK to a 2xx, and keeps it for repeats of that.
+    ///
+    /// RFC 3261 §13.2.2.4: "The header fields of the ACK are constructed in the same way as for any request sent within
+    /// a dialog with the exception of the CSeq"; "the sequence number … MUST be the same as the INVITE being
+    /// acknowledged". "The ACK MUST be passed to the client transport every time a retransmission of the 2xx … arrives."
+    pub(super) fn send_ack(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        (dialog, hop): (&Dialog, Hop),
+        (cseq, answer): (u32, Option<Bytes>),
+        out: &mut AgentOut,
+    ) {
+        let hop = compose::next_hop(dialog, hop);
+        let branch = tokens::branch(self.call, leg, &mut self.ids);
+        let via = build::via(hop.transport, hop.advertised, &branch);
+        let ack = compose::in_dialog(Method::Ack, dialog, cseq, &via);
+        let bytes = compose::with_sdp(ack, answer).to_bytes();
+        out.sends.push(Transmit { hop, bytes: bytes.clone(), leg, again: false });
+        self.note_ack(now, leg, (cseq, dialog.remote.tag.clone()), Some((hop, bytes)));
+    }
+
+    /// Remembers an ACK that went, or is owed.
+    pub(super) fn note_ack(&mut self, now: Now, leg: LegId, (cseq, tag): (u32, Box<str>), sent: Option<(Hop, Bytes)>) {
+        let until = now.mono + self.timers.give_up();
+        let Some(leg) = self.leg_mut(leg) else { return };
+        leg.acks.retain(|ack| (ack.cseq, &*ack.tag) != (cseq, &*tag));
+        leg.acks.push(SentAck { cseq, tag, sent, until });
+    }
+}
+
+impl Calling {
+    /// Which fork speaks in this dialog; its dialog is kept up to date.
+    fn fork(&mut self, dialog: Dialog) -> u16 {
+        let tag = &dialog.remote.tag;
+        // A peer of RFC 2543 rings without a tag; what it says afterwards with one is still the first fork.
+        let same = |known: &Dialog| known.remote.tag == *tag || known.remote.tag.is_empty() || tag.is_empty();
+        let at = match self.forks.iter().position(|known| known.remote.tag == *tag) {
+            Some(at) => Some(at),
+            None => self.forks.first().filter(|first| same(first)).map(|_| 0),
+        };
+        let at = at.unwrap_or_else(|| {
+            self.forks.push(dialog.clone());
+            self.forks.len() - 1
+        });
+        let known = &mut self.forks[at];
+        let tag = if tag.is_empty() { known.remote.tag.clone() } else { tag.clone() };
+        let (local_cseq, remote_cseq) = (known.local_cseq, known.remote_cseq);
+        *known = Dialog { local_cseq, remote_cseq, ..dialog };
+        known.remote.tag = tag;
+        u16::try_from(at).unwrap_or(u16::MAX)
+    }
+}
+
+impl Leg {
+    /// The dialog that a response to our INVITE makes: RFC 3261 §12.1.2.
+    fn dialog_by(&self, response: &Response) -> Option<Dialog> {
+        let sent = self.sent.as_ref()?;
+        let contact = response.headers.get(&Name::Contact).map(|contact| uri_of(contact)).filter(|c| c.contains(':'));
+        Some(Dialog {
+            call_id: self.call_id.clone(),
+            local: End { address: sent.from.clone(), tag: sent.tag.clone() },
+            remote: End { address: sent.to.clone(), tag: response.headers.to_tag().unwrap_or_default().into() },
+            local_cseq: LocalCseq::after(sent.cseq),
+            remote_cseq: RemoteCseq::default(),
+            route_set: RouteSet::of_uac(response.headers.all(&Name::RecordRoute).map(AsRef::as_ref)),
+            remote_target: contact.unwrap_or(&sent.uri).into(),
+        })
+    }
+
+    /// Sends the ACK to this 2xx once more, if it was seen before.
+    pub(super) fn resend_ack(&self, cseq: u32, tag: &str, out: &mut AgentOut) -> bool {
+        let Some(ack) = self.acks.iter().find(|ack| ack.cseq == cseq && *ack.tag == *tag) else { return false };
+        if let Some((hop, bytes)) = &ack.sent {
+            out.sends.push(Transmit { hop: *hop, bytes: bytes.clone(), leg: self.id, again: true });
+        }
+        true
+    }
+
+    /// When something of it is due that is no transaction's.
+    pub(super) fn next_wakeup(&self) -> Option<crate::base::Instant> {
+        match self.usage {
+            Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) => Some(give_up),
+            _ => None,
+        }
+    }
+}
+
+/// Adds who sent the call on: Referred-By (RFC 3892), Diversion (RFC 5806).
+fn with_history(mut request: Request, invite: &OutgoingInvite, hop: &Hop) -> Request {
+    if let Some(referred_by) = &invite.referred_by {
+        request = request.with(Name::ReferredBy, referred_by.as_str());
+    }
+    if let Some(number) = &invite.diversion {
+        request = request.with(Name::Diversion, build::name_addr("", &build::sip_uri(number, hop.advertised)));
+    }
+    request
+}

@@ -1,0 +1,76 @@
+//! Branches, tags and Call-IDs of ours: each names its call, so that the shell finds the call by it alone, and carries
+//! 64 random bits, so that nobody guesses one (RFC 3261 §19.3).
+
+use crate::base::{CallId, Hop, Ids, LegId};
+use crate::sip::message::build::{MAGIC_COOKIE, host};
+
+/// A new branch of a transaction of this leg: cookie, call, leg, `.`, 16 random hex digits.
+///
+/// RFC 3261 §8.1.1.7: "The branch parameter value MUST be unique across space and time for all requests sent by the UA."
+pub(super) fn branch(call: CallId, leg: LegId, ids: &mut Ids) -> String {
+    format!("{MAGIC_COOKIE}{call}{}.{:016x}", leg.0, ids.bits())
+}
+
+/// A new tag: call, `-`, 16 random hex digits.
+pub(super) fn tag(call: CallId, ids: &mut Ids) -> Box<str> {
+    format!("{call}-{:016x}", ids.bits()).into()
+}
+
+/// A new Call-ID. It names no call: the peer of one leg learns nothing of the other.
+pub(super) fn call_id(hop: &Hop, ids: &mut Ids) -> Box<str> {
+    format!("{:016x}{:016x}@{}", ids.bits(), ids.bits(), host(hop.advertised.ip())).into()
+}
+
+/// The call of a response, from the branch in its top Via; `None` where it is no branch of ours.
+pub fn call_of_branch(branch: &str) -> Option<CallId> {
+    let (call, rest) = branch.strip_prefix(MAGIC_COOKIE)?.split_at_checked(16)?;
+    let (leg, random) = rest.split_once('.')?;
+    let is_leg = (1..=5).contains(&leg.len()) && leg.bytes().all(|b| b.is_ascii_digit());
+    if is_leg && is_random(random) { call.parse().ok() } else { None }
+}
+
+/// The call of a request inside a dialog, from the tag in its To; `None` where it is no tag of ours.
+pub fn call_of_tag(tag: &str) -> Option<CallId> {
+    let (call, rest) = tag.split_at_checked(16)?;
+    if is_random(rest.strip_prefix('-')?) { call.parse().ok() } else { None }
+}
+
+fn is_random(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_and_tags_name_their_call() {
+        let mut ids = Ids::seeded(7);
+        for _ in 0..100 {
+            let call = ids.call();
+            assert_eq!(call_of_branch(&branch(call, LegId(12), &mut ids)), Some(call));
+            assert_eq!(call_of_tag(&tag(call, &mut ids)), Some(call));
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_names_none() {
+        for foreign in [
+            "",
+            "z9hG4bK",
+            "z9hG4bK0123456789abcdef",
+            "z9hG4bK0123456789abcdef.0123456789abcdef",
+            "z9hG4bK0123456789abcdefx.0123456789abcdef",
+            "z9hG4bK0123456789abcdef1.0123456789ABCDEF",
+            "z9hG4bK0123456789abcdef123456.0123456789abcdef",
+            "z9hG4bK0123456789abcdéf1.0123456789abcdef",
+            "0123456789abcdef-0123456789abcde",
+            "0123456789abcdef-0123456789abcdef0",
+            "0123456789abcdeé-0123456789abcdef",
+            "0123456789ABCDEF-0123456789abcdef",
+        ] {
+            assert_eq!(call_of_branch(foreign), None, "{foreign}");
+            assert_eq!(call_of_tag(foreign), None, "{foreign}");
+        }
+    }
+}

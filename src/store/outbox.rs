@@ -1,0 +1,70 @@
+//! The outbox's rows as they are read back: what is owed, and what was given up.
+
+use serde::{Deserialize, Serialize};
+
+use super::words::Cells;
+use super::{Reader, StoreError};
+use crate::base::{CallId, Wall};
+use crate::crm::model::{OwedWrite, WriteKind, WriteState};
+
+/// A write that is not in effect.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// The call that owes it.
+    pub call: CallId,
+    /// Its place among the call's writes.
+    pub seq: u16,
+    /// Which kind.
+    pub write: WriteKind,
+    /// `owed` or `dead`.
+    pub state: WriteState,
+    /// How often the CRM was tried.
+    pub attempts: u32,
+    /// When it is tried next.
+    pub next_at: Wall,
+    /// What the CRM said last.
+    pub error: Option<String>,
+    /// When it came to be owed.
+    pub since: Wall,
+    /// The write itself.
+    #[serde(skip)]
+    pub payload: Option<OwedWrite>,
+}
+
+/// How much the CRM is owed, for the metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OutboxCounts {
+    /// Writes not in effect yet.
+    pub owed: usize,
+    /// Since when the oldest of them is owed.
+    pub oldest: Option<Wall>,
+    /// Writes given up.
+    pub dead: usize,
+}
+
+impl Reader {
+    /// All writes that are not in effect, by call and order.
+    pub async fn outbox(&self) -> Result<Vec<OutboxEntry>, StoreError> {
+        let sql = "SELECT call, seq, write, state, attempts, next_at, error, since, payload FROM outbox
+            WHERE state <> 'written' ORDER BY call, seq";
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        rows.iter().map(|row| entry(&Cells { table: "outbox", row })).collect()
+    }
+}
+
+fn entry(cells: &Cells<'_>) -> Result<OutboxEntry, StoreError> {
+    let payload = cells.maybe_text(8)?.map(|text| serde_json::from_str(&text));
+    Ok(OutboxEntry {
+        call: cells.parse(0)?,
+        seq: u16::try_from(cells.int(1)?).unwrap_or(u16::MAX),
+        write: cells.word(2)?,
+        state: cells.word(3)?,
+        attempts: u32::try_from(cells.int(4)?).unwrap_or(u32::MAX),
+        next_at: cells.wall(5)?,
+        error: cells.maybe_text(6)?,
+        since: cells.wall(7)?,
+        payload: payload
+            .transpose()
+            .map_err(|cause| StoreError::Unreadable { table: "outbox", cause: cause.to_string() })?,
+    })
+}
