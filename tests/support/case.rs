@@ -10,71 +10,71 @@ use serde_json::Value;
 /// One story: what differs from the ordinary house, who acts, and what must be left.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub(crate) struct Case {
     /// What happens, in a sentence.
-    pub story: String,
+    pub(crate) story: String,
     /// Keys of the operator's file that differ from `house.toml`.
     #[serde(default)]
-    pub config: toml::Table,
+    pub(crate) config: toml::Table,
     /// In the CRM before the call.
     #[serde(default, rename = "contact")]
-    pub contacts: Vec<Contact>,
+    pub(crate) contacts: Vec<Contact>,
     /// On the exception list before the call.
     #[serde(default)]
-    pub exceptions: Vec<String>,
+    pub(crate) exceptions: Vec<String>,
     /// Employees who are away.
     #[serde(default)]
-    pub away: Vec<String>,
+    pub(crate) away: Vec<String>,
     /// Employees whose phones may be rung and say nothing. A phone that is neither here nor in `phones` must not ring.
     #[serde(default)]
-    pub silent: Vec<String>,
+    pub(crate) silent: Vec<String>,
     /// Who calls.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// What the other parties do, by name: an employee, or `carrier`.
     #[serde(default)]
-    pub phones: BTreeMap<String, Phone>,
+    pub(crate) phones: BTreeMap<String, Phone>,
     /// What must be left.
-    pub expect: Expect,
+    pub(crate) expect: Expect,
     /// The story's folder.
     #[serde(skip)]
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// A contact of the CRM.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Contact {
-    pub name: String,
-    pub phone: String,
-    pub responsible: String,
+pub(crate) struct Contact {
+    pub(crate) name: String,
+    pub(crate) phone: String,
+    pub(crate) responsible: String,
 }
 
 /// The party who starts.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// `carrier`, or the employee who dials.
     #[serde(default = "carrier")]
-    pub party: String,
+    pub(crate) party: String,
     /// The sipp scenario.
-    pub does: String,
+    pub(crate) does: String,
     /// Whom the From names, in turn from call to call.
-    pub numbers: Vec<String>,
+    pub(crate) numbers: Vec<String>,
     /// Whom the Request-URI names.
     #[serde(default = "line")]
-    pub dials: String,
+    pub(crate) dials: String,
     /// How many calls there are.
     #[serde(default = "one")]
-    pub calls: u32,
+    pub(crate) calls: u32,
     /// How many of them at once.
     #[serde(default = "one")]
-    pub at_once: u32,
+    pub(crate) at_once: u32,
 }
 
 /// What a phone does.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Phone {
+pub(crate) enum Phone {
     /// A sipp scenario, for one call.
     Once(String),
     /// For several.
@@ -84,21 +84,21 @@ pub enum Phone {
 /// Subsets of what must be there: keys not named are free, lists have as many entries in any order.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expect {
+pub(crate) struct Expect {
     /// Ended calls, as `GET /api/calls` gives them.
     #[serde(default)]
     call: Vec<Value>,
     /// By phone number, as `ramal crm find --json` gives it.
     #[serde(default)]
-    pub crm: BTreeMap<String, Value>,
+    pub(crate) crm: BTreeMap<String, Value>,
     /// Sums over all labels, at least.
     #[serde(default)]
-    pub metrics: BTreeMap<String, f64>,
+    pub(crate) metrics: BTreeMap<String, f64>,
 }
 
 impl Case {
     /// Reads the story of a folder.
-    pub fn read(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn read(folder: &Path) -> Result<Self, String> {
         let path = folder.join("case.toml");
         let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         let case: Self = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -106,7 +106,7 @@ impl Case {
     }
 
     /// A scenario of this story, or of those that stories share.
-    pub fn scenario(&self, name: &str) -> Result<PathBuf, String> {
+    pub(crate) fn scenario(&self, name: &str) -> Result<PathBuf, String> {
         let shared = self.folder.with_file_name("common");
         [self.folder.join(name), shared.join(name)]
             .into_iter()
@@ -116,14 +116,14 @@ impl Case {
 }
 
 impl Expect {
-    pub fn calls(&self) -> Value {
+    pub(crate) fn calls(&self) -> Value {
         Value::Array(self.call.clone())
     }
 }
 
 impl Phone {
     /// The scenario, and for how many calls.
-    pub fn does(&self) -> (&str, u32) {
+    pub(crate) fn does(&self) -> (&str, u32) {
         match self {
             Self::Once(does) => (does, 1),
             Self::Often { does, calls } => (does, *calls),

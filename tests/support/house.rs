@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use toml::{Table, Value};
 
 /// Where things are while a story runs.
-pub struct House {
+pub(crate) struct House {
     folder: TempDir,
     address: Ipv4Addr,
 }
@@ -21,7 +21,7 @@ const CARRIER: u16 = 5080;
 
 impl House {
     /// Writes `house.toml` of `sip-scenarios/`, with what the story changes.
-    pub fn new(story: &Path, changes: &Table) -> Result<Self, String> {
+    pub(crate) fn new(story: &Path, changes: &Table) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
         let house = Self { folder, address: own_address(story) };
         let common = story.with_file_name("house.toml");
@@ -36,24 +36,24 @@ impl House {
     }
 
     /// The folder of this run: files, logs, store, control socket.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir().join("ramal.toml")
     }
 
-    pub fn sip(&self) -> SocketAddrV4 {
+    pub(crate) fn sip(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, SERVER)
     }
 
-    pub fn http(&self) -> SocketAddrV4 {
+    pub(crate) fn http(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, HTTP)
     }
 
     /// Where a party is: `carrier`, or an employee of `house.toml`.
-    pub fn party(&self, name: &str) -> Result<SocketAddrV4, String> {
+    pub(crate) fn party(&self, name: &str) -> Result<SocketAddrV4, String> {
         let port = match name {
             "carrier" => CARRIER,
             "ana" => 5201,

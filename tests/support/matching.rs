@@ -6,14 +6,14 @@ use serde_json::Value;
 
 /// One place where it doesn't.
 #[derive(Debug)]
-pub struct Mismatch {
+pub(crate) struct Mismatch {
     at: String,
     expected: String,
     found: String,
 }
 
 impl Mismatch {
-    pub fn new(at: &str, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
+    pub(crate) fn new(at: &str, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
         Self { at: at.to_owned(), expected: expected.to_string(), found: found.to_string() }
     }
 }
@@ -27,7 +27,7 @@ impl fmt::Display for Mismatch {
 
 /// Compares: `"<null>"` expects null or nothing, `"<any>"` anything else; objects may hold more; lists must have as
 /// many entries, in any order.
-pub fn matches(at: &str, expected: &Value, found: &Value, mismatches: &mut Vec<Mismatch>) {
+pub(crate) fn matches(at: &str, expected: &Value, found: &Value, mismatches: &mut Vec<Mismatch>) {
     match (expected, found) {
         (Value::String(word), found) if word == "<null>" && found.is_null() => {}
         (Value::String(word), found) if word == "<any>" && !found.is_null() => {}

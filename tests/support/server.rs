@@ -17,7 +17,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_ramal");
 const TOKEN: &str = "for-tests-only";
 
 /// `ramal serve`, stopped when dropped.
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
     config: PathBuf,
     log: PathBuf,
@@ -26,7 +26,7 @@ pub struct Server {
 
 impl Server {
     /// Starts it and waits until it is ready.
-    pub fn start(house: &House) -> Result<Self, String> {
+    pub(crate) fn start(house: &House) -> Result<Self, String> {
         let log = house.dir().join("serve.log");
         let output = File::create(&log).map_err(|e| e.to_string())?;
         let process = Command::new(BINARY)
@@ -53,7 +53,7 @@ impl Server {
     }
 
     /// Runs a command against it; its standard output.
-    pub fn run(&self, args: &[&str]) -> Result<String, String> {
+    pub(crate) fn run(&self, args: &[&str]) -> Result<String, String> {
         let mut command = Command::new(BINARY);
         command.args(args).arg("--config").arg(&self.config);
         let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{BINARY}: {e}"))?;
@@ -65,13 +65,13 @@ impl Server {
     }
 
     /// Runs a command that prints JSON.
-    pub fn json(&self, args: &[&str]) -> Result<Value, String> {
+    pub(crate) fn json(&self, args: &[&str]) -> Result<Value, String> {
         let text = self.run(args)?;
         serde_json::from_str(&text).map_err(|e| format!("ramal {}: {e}: {text}", args.join(" ")))
     }
 
     /// The call log, once no call is live.
-    pub fn ended_calls(&self) -> Result<Value, String> {
+    pub(crate) fn ended_calls(&self) -> Result<Value, String> {
         let calls = |state| -> Result<Value, String> {
             let path = format!("/api/calls?state={state}");
             let text = self.get(&path)?;
@@ -86,7 +86,7 @@ impl Server {
     }
 
     /// The sum of a metric over all its labels.
-    pub fn metric(&self, name: &str) -> Result<f64, String> {
+    pub(crate) fn metric(&self, name: &str) -> Result<f64, String> {
         let text = self.get("/metrics")?;
         Ok(text
             .lines()
@@ -96,7 +96,7 @@ impl Server {
     }
 
     /// `GET`; the body of a 200. HTTP/1.0, so that the end of the body is the end of the stream.
-    pub fn get(&self, path: &str) -> Result<String, String> {
+    pub(crate) fn get(&self, path: &str) -> Result<String, String> {
         let asked = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(self.http)?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -114,7 +114,7 @@ impl Server {
     }
 
     /// SIGTERM with no call up: it drains at once and says that all is well.
-    pub fn stops_on_term(&mut self) -> Result<(), String> {
+    pub(crate) fn stops_on_term(&mut self) -> Result<(), String> {
         let told = Command::new("kill").arg("-TERM").arg(self.process.id().to_string()).status();
         told.map_err(|e| format!("kill: {e}"))?;
         let status = eventually("ramal serve ends on SIGTERM", || {
@@ -127,7 +127,7 @@ impl Server {
     }
 
     /// Its log and the ladders of its calls, for a story that failed.
-    pub fn account_of_itself(&self) -> String {
+    pub(crate) fn account_of_itself(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let mut account = format!("--- ramal serve\n{log}");
         for state in ["live", "ended"] {

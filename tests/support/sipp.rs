@@ -17,18 +17,18 @@ const PATIENCE: &str = "30";
 const PARTIES: [&str; 4] = ["carrier", "ana", "bruno", "carla"];
 
 /// Whether Debian's `sip-tester` is there.
-pub fn is_installed() -> bool {
+pub(crate) fn is_installed() -> bool {
     Command::new("sipp").arg("-v").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
 /// All parties but the one who starts.
-pub struct Phones {
+pub(crate) struct Phones {
     act: Vec<Party>,
     quiet: Vec<Quiet>,
 }
 
 /// A running sipp; killed when dropped.
-pub struct Party {
+pub(crate) struct Party {
     name: String,
     process: Child,
 }
@@ -42,7 +42,7 @@ struct Quiet {
 
 impl Phones {
     /// Starts them, and waits until each listens.
-    pub fn start(house: &House, case: &Case) -> Result<Self, String> {
+    pub(crate) fn start(house: &House, case: &Case) -> Result<Self, String> {
         let mut act = Vec::new();
         let mut quiet = Vec::new();
         for name in PARTIES.into_iter().filter(|name| *name != case.caller.party) {
@@ -63,7 +63,7 @@ impl Phones {
     }
 
     /// Lets the caller call, to the end of her part.
-    pub fn caller_acts(&self, house: &House, case: &Case) -> Result<Party, String> {
+    pub(crate) fn caller_acts(&self, house: &House, case: &Case) -> Result<Party, String> {
         let caller = &case.caller;
         let numbers = house.dir().join("numbers.csv");
         let rows = caller.numbers.iter().fold("SEQUENTIAL\n".to_owned(), |rows, number| rows + number + ";\n");
@@ -78,7 +78,7 @@ impl Phones {
     }
 
     /// Every phone has done its part, and none was rung that should not be.
-    pub fn all_have_acted(self) -> Result<(), String> {
+    pub(crate) fn all_have_acted(self) -> Result<(), String> {
         for party in self.act {
             party.done()?;
         }
@@ -98,7 +98,7 @@ impl Party {
     }
 
     /// Waits for its end (sipp has a time limit of its own) and asks whether all went by its scenario.
-    pub fn done(mut self) -> Result<(), String> {
+    pub(crate) fn done(mut self) -> Result<(), String> {
         let status = self.process.wait().map_err(|e| e.to_string())?;
         match status.success() {
             true => Ok(()),
@@ -132,7 +132,7 @@ impl Quiet {
 }
 
 /// What sipp processes wrote down: faults first, then the messages of each.
-pub fn logs(folder: &Path) -> String {
+pub(crate) fn logs(folder: &Path) -> String {
     let mut account = String::new();
     for kind in ["errors", "messages"] {
         for party in PARTIES {
