@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod crm;
 pub mod net;
+pub mod node;
 pub mod route;
 pub mod sdp;
 #[cfg(test)]

@@ -139,6 +139,11 @@ impl Call {
         self.id
     }
 
+    /// Whether it is over for its parties; what is left are transactions and a commit.
+    pub fn is_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
     /// What has been said and decided so far.
     pub fn ladder(&self) -> &[Entry] {
         self.ladder.entries()

@@ -28,5 +28,6 @@ pub use action::{CallAction, Publication};
 pub use env::Env;
 pub use event::CallEvent;
 pub use machine::{Beginning, Call};
+pub(crate) use owing::told;
 
 use machine::Phase;

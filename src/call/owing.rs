@@ -113,11 +113,7 @@ impl Call {
 
     /// News of a write: into the ladder, the record and the world.
     pub(super) fn crm_wrote(&mut self, news: WriteNews, cx: &mut Cx<'_>) {
-        let detail = match (&news.effect, &news.error) {
-            (Some(effect), _) => told(effect),
-            (None, Some(error)) => error.clone(),
-            (None, None) => String::new(),
-        };
+        let detail = told(&news);
         self.ladder.push(cx.now.wall, What::Crm { write: news.kind, state: news.state, detail });
         if news.state == WriteState::Dead {
             self.publish("crm.write_failed", cx);
@@ -170,7 +166,9 @@ impl Call {
     }
 }
 
-fn told(effect: &Effect) -> String {
+/// What the news of a write say, for a ladder.
+pub(crate) fn told(news: &WriteNews) -> String {
+    let Some(effect) = &news.effect else { return news.error.clone().unwrap_or_default() };
     match effect {
         Effect::Lead { lead, made: true } => format!("{lead} created"),
         Effect::Lead { lead, made: false } => format!("{lead} shared with the call that made it"),

@@ -6,7 +6,7 @@ use super::leg::whole_seconds;
 use super::machine::Phase;
 use super::{Call, CallAction, Publication};
 use crate::base::{EmployeeId, LegId, Now};
-use crate::crm::model::{CallRecord, CallState, Decision, LegRecord, Lookup, LookupKind, Outcome};
+use crate::crm::model::{CallRecord, CallState, Decision, Direction, LegRecord, Lookup, LookupKind, Outcome};
 use crate::sip::agent::{Received, Transmit};
 
 /// How the ladder calls us.
@@ -134,14 +134,15 @@ impl Call {
             return;
         };
         self.employee = Some(employee.clone());
-        self.take_busy(leg, employee, false, cx);
+        self.take_busy(leg, employee, cx);
     }
 
     /// Counts her as being in this call.
-    pub(super) fn take_busy(&mut self, leg: LegId, employee: EmployeeId, placed: bool, cx: &mut Cx<'_>) {
+    pub(super) fn take_busy(&mut self, leg: LegId, employee: EmployeeId, cx: &mut Cx<'_>) {
         if self.busy.iter().any(|(_, e)| *e == employee) {
             return;
         }
+        let placed = self.placed(leg);
         self.busy.push((leg, employee.clone()));
         cx.out.push(CallAction::Busy { employee, busy: true, placed });
     }
@@ -151,14 +152,19 @@ impl Call {
         let Some(employee) = employee else { return };
         let Some(at) = self.busy.iter().position(|(l, e)| *l == leg && *e == employee) else { return };
         self.busy.remove(at);
-        let placed = leg == LegId::A && self.facts.dialler.as_ref() == Some(&employee);
+        let placed = self.placed(leg);
         cx.out.push(CallAction::Busy { employee, busy: false, placed });
+    }
+
+    /// Whether this leg's employee placed the call herself, outside: what `limits.per_employee` counts.
+    fn placed(&self, leg: LegId) -> bool {
+        leg == LegId::A && self.facts.direction == Direction::Outgoing
     }
 
     /// The call is over for everybody.
     pub(super) fn free_everybody(&mut self, cx: &mut Cx<'_>) {
         for (leg, employee) in std::mem::take(&mut self.busy) {
-            let placed = leg == LegId::A && self.facts.dialler.as_ref() == Some(&employee);
+            let placed = self.placed(leg);
             cx.out.push(CallAction::Busy { employee, busy: false, placed });
         }
     }

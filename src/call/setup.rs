@@ -19,6 +19,9 @@ impl Call {
             self.decide(Decision::new("refuse", "the number is on the blacklist"), cx);
             return self.finish(Ending::Blacklisted, Reply::Reject(603), cx);
         }
+        if let Some(dialler) = self.facts.dialler.clone() {
+            self.take_busy(LegId::A, dialler, cx);
+        }
         if let (Some(phone), Some(line), None) = (self.facts.customer, &self.facts.line, &self.facts.lookup) {
             let line = line.number;
             cx.out.push(CallAction::Ask { phone, line, address: self.address.clone() });

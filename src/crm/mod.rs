@@ -3,6 +3,7 @@
 //! A backend is asked who calls ([`Crm::who_calls`]); everything that it is told goes through the [`outbox`], which
 //! keeps it until it is in effect.
 
+pub mod desk;
 pub mod embedded;
 pub mod model;
 pub mod outbox;

@@ -90,6 +90,10 @@ impl Framer {
             return (self.buffer.len() > self.limits.message)
                 .then(|| self.fault(Fault::MessageTooLarge, self.buffer.len()));
         };
+        // Said before what the head says, so that the pieces it came in make no difference.
+        if end > self.limits.message {
+            return Some(self.fault(Fault::MessageTooLarge, end));
+        }
         let head = self.buffer.get(..end).unwrap_or_default();
         let total = match body_length(head) {
             Ok(length) => end.saturating_add(length),
@@ -224,6 +228,7 @@ mod tests {
         breaks(&message("l: 99999", "x"), &Fault::MessageTooLarge, 513);
         breaks(&message("l: 99999999999999999999999", "x"), &Fault::Header(Name::ContentLength, Syntax::Number), 400);
         breaks(&format!("{OPTIONS}X: {}", "x".repeat(70_000)), &Fault::MessageTooLarge, 513);
+        breaks(&format!("{OPTIONS}l: x\r\nX: {}\r\n\r\n", "x".repeat(70_000)), &Fault::MessageTooLarge, 513);
     }
 
     #[test]

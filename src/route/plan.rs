@@ -1,5 +1,6 @@
 //! The plan of a call: whom it rings, in order, each step with its reason and what it passed over.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,31 @@ pub enum Presence {
     Away,
     /// Not today.
     Off,
+}
+
+impl Presence {
+    /// The word for it in JSON, rows and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Away => "away",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// The text is no presence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a presence is `available`, `away` or `off`")]
+pub struct NotAPresence;
+
+impl FromStr for Presence {
+    type Err = NotAPresence;
+
+    fn from_str(text: &str) -> Result<Self, NotAPresence> {
+        let all = [Self::Available, Self::Away, Self::Off];
+        all.into_iter().find(|presence| presence.as_str() == text).ok_or(NotAPresence)
+    }
 }
 
 /// What is true at this moment besides the files.

@@ -96,6 +96,26 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Opens as [`Store::open`] does, and waits up to `patience` for a command that holds the store for a moment.
+    pub async fn open_patiently(
+        url: &str,
+        unsaved: usize,
+        clock: Clock,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
+        const LOOK_AGAIN: Duration = Duration::from_millis(20);
+        let mut waited = Duration::ZERO;
+        loop {
+            match Self::open(url, unsaved, Arc::clone(&clock)).await {
+                Err(StoreError::InUse(_)) if waited < patience => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    waited += LOOK_AGAIN;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Runs `decide` with the rows of the next commit while nobody else can: what it reads of the state that goes
     /// with them and what it adds are one step. It must be quick, and must not call the store.
     pub fn append<T>(&self, decide: impl FnOnce(&mut Rows) -> T) -> T {

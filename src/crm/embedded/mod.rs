@@ -36,6 +36,7 @@ use crate::store::{Store, StoreError};
 pub struct Rules {
     prefer: Vec<EntityKind>,
     exceptions: Exceptions,
+    written: Vec<(String, Option<String>)>,
     country: String,
 }
 
@@ -49,7 +50,12 @@ impl Rules {
                 None => tracing::warn!("crm.exceptions has an entry that is neither a number nor an address; left out"),
             }
         }
-        Self { prefer: prefer.to_vec(), exceptions: list, country: country.to_owned() }
+        Self { prefer: prefer.to_vec(), exceptions: list, written: exceptions.to_vec(), country: country.to_owned() }
+    }
+
+    /// The file's own exceptions, as they are written there.
+    pub fn written(&self) -> &[(String, Option<String>)] {
+        &self.written
     }
 
     /// Lower comes first; kinds that are not listed come last.
@@ -91,6 +97,11 @@ impl Embedded {
     /// Takes the file's rules after a reload.
     pub fn set_rules(&self, rules: Rules) {
         self.inner.rules.store(Arc::new(rules));
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.inner.rules.load_full()
     }
 
     /// Fault injection: while cut off it answers nothing and takes nothing, as a CRM whose line is down.

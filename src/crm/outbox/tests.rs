@@ -109,7 +109,7 @@ async fn two_calls_of_a_cut_off_time_from_one_number_leave_one_lead() {
 
 #[tokio::test]
 async fn what_is_owed_survives_a_kill_and_takes_effect_once() {
-    let mut house = House::open().await;
+    let house = House::open().await;
     house.crm().cut_off(true);
     let (record, writes) = all_owed(1, PAULO);
     house.outbox.save(record, writes).await.unwrap();

@@ -70,6 +70,18 @@ pub fn sip_uri_at(user: &str, host: &str) -> String {
     out
 }
 
+/// The Request-URI of `user` at a peer that the files name: `sip:user@host:port;transport=tcp`.
+pub fn sip_uri_by(user: &str, host: &str, port: u16, transport: Transport) -> String {
+    let mut uri = sip_uri_at(user, host);
+    if port != 5060 {
+        uri.push_str(&format!(":{port}"));
+    }
+    if transport == Transport::Tcp {
+        uri.push_str(";transport=tcp");
+    }
+    uri
+}
+
 /// The Contact by which the peer reaches us: `<sip:user@host:port>`, with `transport=tcp` where it is TCP.
 pub fn contact(user: &str, at: SocketAddr, transport: Transport) -> String {
     let transport = if transport == Transport::Tcp { ";transport=tcp" } else { "" };

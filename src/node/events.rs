@@ -1,0 +1,114 @@
+//! What happens, told to whoever listens: every [`Publication`] with a growing id, the latest kept so that a listener
+//! who lost her connection goes on where it broke (`Last-Event-ID`).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::base::{EmployeeId, Now};
+use crate::call::Publication;
+use crate::crm::model::{CallRecord, EntityRef};
+
+/// One event of `GET /api/events`.
+#[derive(Debug)]
+pub struct Event {
+    /// Grows from event to event, over restarts too.
+    pub id: u64,
+    /// What happened.
+    pub publication: Publication,
+    json: OnceLock<String>,
+}
+
+impl Event {
+    /// Its name: `call.ringing`.
+    pub fn name(&self) -> &'static str {
+        self.publication.event
+    }
+
+    /// Its data: `{"call", "record", "from_employee", "to_employee", "kind"}`, written once however many listen.
+    pub fn json(&self) -> &str {
+        self.json.get_or_init(|| {
+            let said = &self.publication;
+            let data = Data {
+                call: &said.call,
+                record: said.record,
+                from_employee: said.from_employee.as_ref(),
+                to_employee: said.to_employee.as_ref(),
+                kind: said.kind,
+            };
+            serde_json::to_string(&data).expect("plain data with text for keys is always written")
+        })
+    }
+}
+
+/// The data of an event, as the contract shapes it.
+#[derive(Serialize)]
+struct Data<'a> {
+    call: &'a CallRecord,
+    record: Option<EntityRef>,
+    from_employee: Option<&'a EmployeeId>,
+    to_employee: Option<&'a EmployeeId>,
+    kind: Option<&'static str>,
+}
+
+/// A listener's place in the stream.
+#[derive(Debug)]
+pub struct Subscription {
+    /// What was missed since the id that the listener named, oldest first.
+    pub missed: Vec<Arc<Event>>,
+    /// What comes after, without a gap between; lags (and says so) where the listener is too slow.
+    pub live: broadcast::Receiver<Arc<Event>>,
+}
+
+/// All events, on their way out.
+#[derive(Debug)]
+pub struct Events {
+    recent: Mutex<Recent>,
+    live: broadcast::Sender<Arc<Event>>,
+}
+
+#[derive(Debug)]
+struct Recent {
+    next: u64,
+    kept: VecDeque<Arc<Event>>,
+}
+
+impl Events {
+    /// None yet. Ids begin with the date in microseconds, so that they are larger than those of the process before.
+    pub fn new(now: Now) -> Self {
+        let next = u64::try_from(now.wall.unix_millis()).unwrap_or_default() * 1_000;
+        let recent = Recent { next, kept: VecDeque::with_capacity(KEPT) };
+        Self { recent: Mutex::new(recent), live: broadcast::channel(BEHIND).0 }
+    }
+
+    /// Tells everybody.
+    pub fn publish(&self, publication: Publication) {
+        let mut recent = self.recent.lock();
+        let event = Arc::new(Event { id: recent.next, publication, json: OnceLock::new() });
+        recent.next += 1;
+        if recent.kept.len() == KEPT {
+            recent.kept.pop_front();
+        }
+        recent.kept.push_back(Arc::clone(&event));
+        // Sent under the lock, so that ids reach every listener in order. An error says that nobody listens.
+        let _ = self.live.send(event);
+    }
+
+    /// Listens from now on, or from behind the event `after`.
+    pub fn subscribe(&self, after: Option<u64>) -> Subscription {
+        let recent = self.recent.lock();
+        let missed = match after {
+            Some(after) => recent.kept.iter().filter(|event| event.id > after).cloned().collect(),
+            None => Vec::new(),
+        };
+        Subscription { missed, live: self.live.subscribe() }
+    }
+}
+
+/// How many events are kept for those who come back.
+const KEPT: usize = 4096;
+/// How far a listener may fall behind.
+const BEHIND: usize = 1024;

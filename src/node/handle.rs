@@ -1,0 +1,239 @@
+//! The node's handle: what `http`, the commands and the tests may see of a running node and ask of it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Inner;
+use super::clock::Clock;
+use super::events::Events;
+use super::house;
+use super::metrics::Reading;
+use super::trace::Trace;
+use crate::base::{CallId, EmployeeId, Transport};
+use crate::call::CallEvent;
+use crate::call::ladder::Entry;
+use crate::config::{self, Settings, UnknownSource};
+use crate::crm::Backend;
+use crate::crm::embedded::Rules;
+use crate::crm::model::CallRecord;
+use crate::crm::outbox::Outbox;
+use crate::route::directory::Directory;
+use crate::route::plan::Presence;
+use crate::store::{Store, StoreError};
+
+/// A running node, as the layers above see it; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) node: Arc<Inner>,
+}
+
+/// Why the node should get no new calls, in the words of `/readyz`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// SIGTERM came.
+    #[error("draining: {calls} calls are still up")]
+    Draining {
+        /// Still up.
+        calls: usize,
+    },
+    /// The store does not commit.
+    #[error("the store does not commit: {waiting} calls wait to be saved: {cause}")]
+    Unsaved {
+        /// Records that wait in memory.
+        waiting: usize,
+        /// What the database says.
+        cause: String,
+    },
+}
+
+/// Why a presence was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum PresenceError {
+    /// No such employee in the files.
+    #[error("no employee `{0}`")]
+    NoSuchEmployee(EmployeeId),
+    /// The store did not take it.
+    #[error("the store did not take it")]
+    Store(#[from] StoreError),
+}
+
+/// Why the files were not taken; the old ones stay in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// All faults that `check` would name, rendered for people.
+    #[error("{0}")]
+    Faults(String),
+    /// The files could not be looked at: the node is going down.
+    #[error("the node is going down")]
+    GoingDown,
+}
+
+impl Handle {
+    /// The calls that are up, in the order in which they began.
+    pub fn live_calls(&self) -> Vec<CallRecord> {
+        self.node.live.records(self.node.clock.now())
+    }
+
+    /// One call that is up, or was a moment ago, with its ladder so far.
+    pub fn live_call(&self, id: CallId) -> Option<(CallRecord, Vec<Entry>)> {
+        self.node.live.look(id, self.node.clock.now())
+    }
+
+    /// The ladder of a call that has ended; `None` where it has rolled away.
+    pub async fn ended_ladder(&self, id: CallId) -> Option<Vec<Entry>> {
+        self.node.trace.find(id).await
+    }
+
+    /// Ends a call; false where none has this id.
+    pub fn hang_up(&self, id: CallId) -> bool {
+        self.node.tell(id, CallEvent::HangUp)
+    }
+
+    /// Whether an employee can be rung.
+    pub fn presence(&self, employee: &EmployeeId) -> Presence {
+        self.node.house.presence(employee)
+    }
+
+    /// Sets whether an employee can be rung: written to the store, in force for the next INVITE.
+    pub async fn set_presence(&self, employee: &EmployeeId, presence: Presence) -> Result<(), PresenceError> {
+        if self.directory().employee(employee).is_none() {
+            return Err(PresenceError::NoSuchEmployee(employee.clone()));
+        }
+        self.node.store.set_presence(employee, presence.as_str()).await?;
+        self.node.house.set_presence(employee, presence);
+        Ok(())
+    }
+
+    /// Reads the files again, by the path that the node started with; with faults the old ones stay in force.
+    /// Gives the warnings.
+    pub async fn reload(&self) -> Result<Vec<String>, ReloadError> {
+        let path = self.node.path.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&path));
+        let loaded = loaded.await.map_err(|_| ReloadError::GoingDown)?;
+        let loaded = loaded.map_err(|faults| ReloadError::Faults(faults.render(false)))?;
+        let mut warnings: Vec<String> = loaded.warnings.iter().map(|fault| fault.render(false)).collect();
+        warnings.extend(self.node.take(&loaded.settings).await);
+        Ok(warnings)
+    }
+
+    /// The file that the node started with.
+    pub fn config_path(&self) -> &Path {
+        &self.node.path
+    }
+
+    /// Whether new calls are welcome.
+    pub fn ready(&self) -> Result<(), NotReady> {
+        if self.node.admission.is_draining() {
+            return Err(NotReady::Draining { calls: self.node.live.up() });
+        }
+        self.node.store.health().map_err(|ill| NotReady::Unsaved { waiting: ill.waiting, cause: ill.cause })
+    }
+
+    /// Prometheus text.
+    pub fn metrics_text(&self) -> String {
+        let now = self.node.clock.now();
+        let owed = self.node.outbox.counts();
+        let age = |since: crate::base::Wall| {
+            let millis = now.wall.unix_millis().saturating_sub(since.unix_millis());
+            Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+        };
+        self.node.metrics.text(Reading {
+            calls: self.node.live.up(),
+            owed: owed.owed,
+            oldest: owed.oldest.map(age).unwrap_or_default(),
+            dead: owed.dead,
+            trunks: self.node.house.trunks_up(now.mono),
+        })
+    }
+
+    /// What happens, as it happens.
+    pub fn events(&self) -> &Events {
+        &self.node.events
+    }
+
+    /// The ladders of ended calls.
+    pub fn trace(&self) -> &Trace {
+        &self.node.trace
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.node.store
+    }
+
+    /// The writes that the CRM is owed.
+    pub fn outbox(&self) -> &Outbox<Backend> {
+        &self.node.outbox
+    }
+
+    /// The CRM.
+    pub fn crm(&self) -> &Backend {
+        self.node.outbox.crm()
+    }
+
+    /// What the files say, now.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.node.house.directory_kept()
+    }
+
+    /// The clock that the node runs by.
+    pub fn clock(&self) -> Clock {
+        self.node.clock
+    }
+
+    /// Takes no new calls and waits until the ones that are up have ended and are saved, at most so long. Gives how
+    /// many are left.
+    pub async fn drain(&self, at_most: Duration) -> usize {
+        self.node.admission.begin_drain();
+        // Over time or not, the count says what is left.
+        let _ = tokio::time::timeout(at_most, self.node.settled()).await;
+        self.node.live.up()
+    }
+
+    /// The addresses that the SIP listeners got, in file order.
+    pub fn listening(&self) -> &[(Transport, SocketAddr)] {
+        &self.node.listening
+    }
+}
+
+impl Inner {
+    /// Puts other files in force, as far as that goes while running; says what needs a restart.
+    pub(super) async fn take(&self, settings: &Settings) -> Vec<String> {
+        let directory = house::resolve(&settings.directory).await;
+        let Backend::Embedded(crm) = self.outbox.crm();
+        crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
+        self.admission.set_rate(directory.limits.calls_per_second);
+        self.admission.set_silent(settings.unknown_source == UnknownSource::Drop);
+        self.house.set_directory(directory);
+        let began = &self.began_with;
+        let needs_restart = [
+            ("sip.listen", began.sip.listen != settings.sip.listen),
+            ("sip.advertise", began.sip.advertise != settings.sip.advertise),
+            ("sip.local", began.sip.local != settings.sip.local),
+            ("sip.timers", began.sip.timers != settings.sip.timers),
+            ("store", began.store != settings.store),
+            ("trace", began.trace != settings.trace),
+            ("log", began.log != settings.log),
+            ("http.listen", began.http.listen != settings.http.listen),
+            ("http.control", began.http.control != settings.http.control),
+            ("limits.unsaved", began.directory.limits.unsaved != settings.directory.limits.unsaved),
+        ];
+        let changed = needs_restart.iter().filter(|(_, changed)| *changed);
+        changed.map(|(key, _)| format!("`{key}` has changed: that takes a restart")).collect()
+    }
+
+    /// Resolves when no call is up and none waits to be saved.
+    async fn settled(&self) {
+        self.live.empty().await;
+        loop {
+            let saved = self.saved.notified();
+            if self.saving.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            saved.await;
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The house at this moment: the files in force, who can be rung, who talks, who was rung last, which peers answer.
+//! Calls look at it through [`Env`].
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::RwLock;
+
+use crate::base::{EmployeeId, Instant, Transport, Wall};
+use crate::call::Env;
+use crate::net::outbound::Outbound;
+use crate::route::directory::{Directory, Gateway, Peer};
+use crate::route::plan::{Destination, Live, Presence};
+use crate::sip::agent::Target;
+use crate::sip::message::build;
+
+/// What calls may look at.
+pub(super) struct House {
+    directory: ArcSwap<Directory>,
+    people: RwLock<HashMap<EmployeeId, Person>>,
+    /// Peers that a message could not reach, and until when they come last.
+    unreachable: RwLock<HashMap<SocketAddr, Instant>>,
+}
+
+/// One employee, now.
+#[derive(Debug, Clone, Copy, Default)]
+struct Person {
+    presence: Presence,
+    /// Calls that she is in.
+    calls: u32,
+    /// Those that she placed.
+    placed: u32,
+    last_rung: Option<Wall>,
+}
+
+impl House {
+    pub(super) fn new(
+        directory: Arc<Directory>,
+        presences: HashMap<EmployeeId, Presence>,
+        last_rung: HashMap<EmployeeId, Wall>,
+    ) -> Self {
+        let mut people: HashMap<EmployeeId, Person> = HashMap::new();
+        for (id, presence) in presences {
+            people.entry(id).or_default().presence = presence;
+        }
+        for (id, at) in last_rung {
+            people.entry(id).or_default().last_rung = Some(at);
+        }
+        Self { directory: ArcSwap::new(directory), people: RwLock::new(people), unreachable: RwLock::default() }
+    }
+
+    /// What the files say, for a moment.
+    pub(super) fn directory(&self) -> Guard<Arc<Directory>> {
+        self.directory.load()
+    }
+
+    /// What the files say, to keep.
+    pub(super) fn directory_kept(&self) -> Arc<Directory> {
+        self.directory.load_full()
+    }
+
+    /// Other files are in force from now on.
+    pub(super) fn set_directory(&self, directory: Arc<Directory>) {
+        self.directory.store(directory);
+    }
+
+    pub(super) fn presence(&self, employee: &EmployeeId) -> Presence {
+        self.person(employee).presence
+    }
+
+    pub(super) fn set_presence(&self, employee: &EmployeeId, presence: Presence) {
+        self.people.write().entry(employee.clone()).or_default().presence = presence;
+    }
+
+    /// Her phone begins to ring.
+    pub(super) fn rung(&self, employee: EmployeeId, at: Wall) {
+        self.people.write().entry(employee).or_default().last_rung = Some(at);
+    }
+
+    /// She begins or ceases to be in a call.
+    pub(super) fn count(&self, employee: EmployeeId, busy: bool, placed: bool) {
+        let mut people = self.people.write();
+        let person = people.entry(employee).or_default();
+        let step = |n: u32| if busy { n + 1 } else { n.saturating_sub(1) };
+        person.calls = step(person.calls);
+        if placed {
+            person.placed = step(person.placed);
+        }
+    }
+
+    /// Calls that she placed and that are up.
+    pub(super) fn placed(&self, employee: &EmployeeId) -> u32 {
+        self.person(employee).placed
+    }
+
+    fn person(&self, employee: &EmployeeId) -> Person {
+        self.people.read().get(employee).copied().unwrap_or_default()
+    }
+
+    /// A message could not reach this peer: for a while others come first.
+    pub(super) fn lost(&self, peer: SocketAddr, now: Instant) {
+        let mut unreachable = self.unreachable.write();
+        unreachable.retain(|_, until| *until > now);
+        unreachable.insert(peer, now + AVOIDED);
+    }
+
+    fn is_reachable(&self, peer: SocketAddr, now: Instant) -> bool {
+        self.unreachable.read().get(&peer).is_none_or(|until| *until <= now)
+    }
+
+    /// Whether each trunk has a peer that is not known to be unreachable.
+    pub(super) fn trunks_up(&self, now: Instant) -> Vec<(String, bool)> {
+        let directory = self.directory();
+        let answers = |peer: &Peer| peer.address.is_some_and(|at| self.is_reachable(at, now));
+        directory.trunks.iter().map(|trunk| (trunk.name.to_string(), trunk.peers.iter().any(answers))).collect()
+    }
+
+    /// The house as one step of a call sees it.
+    pub(super) fn view<'a>(&'a self, out: &'a Outbound, now: Instant) -> View<'a> {
+        View { house: self, directory: self.directory.load(), out, now }
+    }
+}
+
+/// The house during one step: the files don't change under it.
+pub(super) struct View<'a> {
+    house: &'a House,
+    directory: Guard<Arc<Directory>>,
+    out: &'a Outbound,
+    now: Instant,
+}
+
+impl Live for View<'_> {
+    fn presence(&self, employee: &EmployeeId) -> Presence {
+        self.house.presence(employee)
+    }
+
+    fn busy(&self, employee: &EmployeeId) -> bool {
+        self.house.person(employee).calls > 0
+    }
+
+    fn last_rung(&self, employee: &EmployeeId) -> Option<Wall> {
+        self.house.person(employee).last_rung
+    }
+}
+
+impl Env for View<'_> {
+    fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
+        let (user, peers) = match destination {
+            Destination::Employee { extension, pbx, .. } | Destination::Extension { extension, pbx } => {
+                (extension, &self.directory.pbx(pbx)?.peers)
+            }
+            Destination::Outside { dial, gateway: Gateway::Trunk(trunk), .. } => {
+                (dial, &self.directory.trunk(trunk)?.peers)
+            }
+            Destination::Outside { dial, gateway: Gateway::Pbx(pbx), .. } => (dial, &self.directory.pbx(pbx)?.peers),
+        };
+        let was_tried = |at: SocketAddr, by: Transport| {
+            tried.iter().any(|target| target.hop.remote == at && target.hop.transport == by)
+        };
+        let left = peers.iter().filter_map(|peer| peer.address.map(|at| (peer, at)));
+        // In the files' order, but those that were just found unreachable come last: better than no way at all.
+        let (peer, at) = left
+            .filter(|(peer, at)| !was_tried(*at, peer.transport))
+            .min_by_key(|(_, at)| !self.house.is_reachable(*at, self.now))?;
+        let hop = self.out.to(peer.transport, at)?;
+        Some(Target { uri: build::sip_uri_by(user, &peer.host, peer.port, peer.transport), hop })
+    }
+}
+
+/// Looks up the names among the peers. A name that nobody knows keeps the peer without an address, with a warning:
+/// the other peers serve meanwhile, and a reload asks again.
+pub(super) async fn resolve(directory: &Directory) -> Arc<Directory> {
+    let mut resolved = directory.clone();
+    for trunk in &mut resolved.trunks {
+        if trunk.peers.iter().any(|peer| peer.address.is_none()) {
+            resolve_peers(&mut Arc::make_mut(trunk).peers).await;
+        }
+    }
+    for pbx in &mut resolved.pbxs {
+        if pbx.peers.iter().any(|peer| peer.address.is_none()) {
+            resolve_peers(&mut Arc::make_mut(pbx).peers).await;
+        }
+    }
+    Arc::new(resolved)
+}
+
+async fn resolve_peers(peers: &mut [Peer]) {
+    for peer in peers.iter_mut().filter(|peer| peer.address.is_none()) {
+        let asked = tokio::net::lookup_host((peer.host.as_str(), peer.port));
+        match tokio::time::timeout(LOOKUP, asked).await {
+            Ok(Ok(mut found)) => peer.address = found.next(),
+            Ok(Err(fault)) => {
+                tracing::warn!(peer = peer.uri, %fault, "the peer's name is not found; `ramal reload` asks again")
+            }
+            Err(_) => tracing::warn!(peer = peer.uri, "nobody answers for the peer's name; `ramal reload` asks again"),
+        }
+    }
+}
+
+/// For how long a peer that could not be reached comes last.
+const AVOIDED: Duration = Duration::from_secs(30);
+/// How long a name may take.
+const LOOKUP: Duration = Duration::from_secs(3);

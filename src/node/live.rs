@@ -1,0 +1,246 @@
+//! The calls that are up: one map of calls, one of the INVITEs that began them. Guards of both end in here; nothing
+//! but a call's own step, and putting its messages on the wire, runs under one.
+//!
+//! Whoever has an event steps the call. Messages go out under the guard, so that one call's keep their order. All
+//! else that a call wants is handed to whoever stepped it, unless somebody still performs an earlier step's: then it
+//! waits for her, and keeps its order too.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use tokio::sync::Notify;
+
+use crate::base::{CallId, Hop, Instant, Now};
+use crate::call::{self, Call, CallAction, CallEvent, Env};
+use crate::crm::model::{CallRecord, CallState};
+use crate::sip::agent::Transmit;
+use crate::sip::transaction::ServerKey;
+
+/// All calls, and whose each INVITE is.
+#[derive(Debug)]
+pub(super) struct Live {
+    calls: DashMap<CallId, Slot>,
+    claims: DashMap<ServerKey, CallId>,
+    /// Calls that are up for their parties: the others only wait for their last transactions to end.
+    up: AtomicUsize,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Slot {
+    call: Call,
+    claim: ServerKey,
+    is_up: bool,
+    /// The earliest wake-up that the timers owe it.
+    armed: Option<Instant>,
+    /// Handed out by no step yet.
+    owed: Vec<Owed>,
+    /// Somebody performs what earlier steps handed out.
+    performing: bool,
+    /// Empty between steps; kept for its room.
+    out: Vec<CallAction>,
+}
+
+/// Something to do for a call, in order.
+#[derive(Debug)]
+pub(super) enum Owed {
+    /// The call wants it.
+    Action(CallAction),
+    /// A message was refused at once by the socket: to be told to the call.
+    Unreachable(Hop),
+}
+
+/// Whose an INVITE is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// This call has it already.
+    Known(CallId),
+    /// Nobody had it; it is now the one's that claimed it.
+    New,
+}
+
+/// What a step left to do.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// No such call.
+    Unknown,
+    /// The call went on.
+    Stepped {
+        /// To be performed now, then [`Live::owed`] asked; empty: nothing, or somebody else does.
+        perform: Vec<Owed>,
+        /// To be armed in the timers.
+        arm: Option<Instant>,
+    },
+    /// The call's machine panicked; the call is gone.
+    Crashed,
+}
+
+/// Puts messages on the wire; must not wait.
+pub(super) trait Wire {
+    /// Sends, or says that it cannot have got there.
+    fn put(&self, transmit: &Transmit) -> bool;
+}
+
+impl Live {
+    pub(super) fn new() -> Self {
+        Self {
+            calls: DashMap::with_shard_amount(SHARDS),
+            claims: DashMap::with_shard_amount(SHARDS),
+            up: AtomicUsize::new(0),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Calls that are up for their parties.
+    pub(super) fn up(&self) -> usize {
+        self.up.load(Ordering::Acquire)
+    }
+
+    /// Resolves when no call is up.
+    pub(super) async fn empty(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.up() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether there is such a call.
+    pub(super) fn has(&self, id: CallId) -> bool {
+        self.calls.contains_key(&id)
+    }
+
+    /// The call that this INVITE, or what goes with it, belongs to.
+    pub(super) fn claimed(&self, key: &ServerKey) -> Option<CallId> {
+        self.claims.get(key).map(|id| *id)
+    }
+
+    /// Claims an INVITE for a call that is about to be [put in](Self::insert): of many who claim it at once, one wins.
+    pub(super) fn claim(&self, key: ServerKey, id: CallId) -> Claim {
+        match self.claims.entry(key) {
+            Entry::Occupied(taken) => Claim::Known(*taken.get()),
+            Entry::Vacant(free) => {
+                free.insert(id);
+                Claim::New
+            }
+        }
+    }
+
+    /// Puts in the call that claimed this INVITE.
+    pub(super) fn insert(&self, call: Call, claim: ServerKey) {
+        let id = call.id();
+        self.up.fetch_add(1, Ordering::AcqRel);
+        let slot = Slot { call, claim, is_up: true, armed: None, owed: Vec::new(), performing: false, out: Vec::new() };
+        self.calls.insert(id, slot);
+    }
+
+    /// Tells a call of an event.
+    pub(super) fn step(&self, id: CallId, now: Now, event: CallEvent, env: &dyn Env, wire: &dyn Wire) -> Turn {
+        let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown };
+        let turn = slot.step(now, event, env, wire);
+        self.after(slot.settle(), turn, id, slot)
+    }
+
+    /// Wakes a call whose wake-up came due; arms the next where it was not the call's time yet.
+    pub(super) fn wake(&self, id: CallId, now: Now, env: &dyn Env, wire: &dyn Wire) -> Turn {
+        let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown };
+        slot.armed = None;
+        let turn = if slot.call.next_wakeup().is_some_and(|at| at <= now.mono) {
+            slot.step(now, CallEvent::Wake, env, wire)
+        } else {
+            slot.turn()
+        };
+        self.after(slot.settle(), turn, id, slot)
+    }
+
+    fn after<G>(&self, ended: bool, turn: Turn, id: CallId, guard: G) -> Turn {
+        drop(guard);
+        if ended {
+            self.one_less();
+        }
+        if matches!(turn, Turn::Crashed) {
+            drop(self.remove(id));
+        }
+        turn
+    }
+
+    /// What came to be owed while the caller performed; `None`: nothing, and whoever steps next performs.
+    pub(super) fn owed(&self, id: CallId) -> Option<Vec<Owed>> {
+        let mut slot = self.calls.get_mut(&id)?;
+        slot.performing = !slot.owed.is_empty();
+        slot.performing.then(|| std::mem::take(&mut slot.owed))
+    }
+
+    /// Takes a call out, with its claim.
+    pub(super) fn remove(&self, id: CallId) -> Option<Call> {
+        let (_, slot) = self.calls.remove(&id)?;
+        self.claims.remove(&slot.claim);
+        if slot.is_up {
+            self.one_less();
+        }
+        Some(slot.call)
+    }
+
+    fn one_less(&self) {
+        if self.up.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// One call as it is now, with its ladder.
+    pub(super) fn look(&self, id: CallId, now: Now) -> Option<(CallRecord, Vec<call::ladder::Entry>)> {
+        let slot = self.calls.get(&id)?;
+        Some((slot.call.record_at(now), slot.call.ladder().to_vec()))
+    }
+
+    /// The calls that are up for their parties, as they are now, in the order in which they began.
+    pub(super) fn records(&self, now: Now) -> Vec<CallRecord> {
+        let mut records: Vec<CallRecord> =
+            self.calls.iter().filter(|slot| slot.is_up).map(|slot| slot.call.record_at(now)).collect();
+        records.retain(|record| record.state != CallState::Ended);
+        records.sort_by_key(|record| (record.started, record.id));
+        records
+    }
+}
+
+impl Slot {
+    fn step(&mut self, now: Now, event: CallEvent, env: &dyn Env, wire: &dyn Wire) -> Turn {
+        let (call, out) = (&mut self.call, &mut self.out);
+        // Whatever state a panic leaves behind is never looked at again.
+        if catch_unwind(AssertUnwindSafe(|| call.handle(now, event, env, out))).is_err() {
+            return Turn::Crashed;
+        }
+        for action in self.out.drain(..) {
+            match action {
+                CallAction::Send(transmit) => {
+                    if !wire.put(&transmit) {
+                        self.owed.push(Owed::Unreachable(transmit.hop));
+                    }
+                }
+                other => self.owed.push(Owed::Action(other)),
+            }
+        }
+        self.turn()
+    }
+
+    fn turn(&mut self) -> Turn {
+        let next = self.call.next_wakeup();
+        let arm = next.filter(|at| self.armed.is_none_or(|armed| *at < armed));
+        self.armed = arm.or(self.armed);
+        let perform = if self.performing { Vec::new() } else { std::mem::take(&mut self.owed) };
+        self.performing |= !perform.is_empty();
+        Turn::Stepped { perform, arm }
+    }
+
+    /// Whether the call has just ended for its parties.
+    fn settle(&mut self) -> bool {
+        self.is_up && self.call.is_ended() && std::mem::replace(&mut self.is_up, false)
+    }
+}
+
+/// Shards of each map: with few cores most locks are taken by nobody else.
+const SHARDS: usize = 64;

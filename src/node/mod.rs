@@ -1,0 +1,257 @@
+//! The composition of everything: sockets, live calls, timers, the CRM and the store around machines that do no I/O.
+//!
+//! A datagram comes in by [`receive`], which finds its call or [admits](admission) a new one; [`live`] steps the call
+//! under its lock and puts its messages on the wire; [`perform`] does what else the call wants; [`timers`] wake calls.
+//! Layers above see a [`Handle`].
+
+mod admission;
+mod clock;
+pub mod events;
+mod handle;
+mod house;
+mod late;
+mod live;
+mod metrics;
+mod perform;
+mod receive;
+mod timers;
+pub mod trace;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+pub use self::clock::Clock;
+pub use self::handle::{Handle, NotReady, PresenceError, ReloadError};
+
+use self::admission::Admission;
+use self::events::Events;
+use self::house::House;
+use self::late::NewsWire;
+use self::live::Live;
+use self::metrics::Metrics;
+use self::receive::Reception;
+use self::timers::Timers;
+use self::trace::{Trace, TraceRules};
+use crate::base::{EmployeeId, Ids, Transport, Wall};
+use crate::config::{Settings, UnknownSource};
+use crate::crm::Backend;
+use crate::crm::embedded::{Embedded, Rules};
+use crate::crm::outbox::Outbox;
+use crate::net::outbound::{Naming, Outbound};
+use crate::net::sink::Sink;
+use crate::net::tcp::{self, Connections, Patience};
+use crate::net::udp::Udp;
+use crate::route::plan::Presence;
+use crate::sip::transaction;
+use crate::store::{Store, StoreError};
+
+/// A running node. Dropped, it stops where it stands; [`Node::stop`] ends it in order.
+pub struct Node {
+    handle: Handle,
+    tasks: JoinSet<()>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's address cannot be had.
+    #[error("cannot listen on {transport}:{at}: {cause}", transport = .transport.as_str().to_ascii_lowercase())]
+    Listen {
+        /// By UDP or TCP.
+        transport: Transport,
+        /// Where.
+        at: SocketAddr,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The folder of ladders cannot be used.
+    #[error("cannot keep ladders in {path}: {cause}; mend the folder or `trace.path`", path = .path.display())]
+    Trace {
+        /// `trace.path`.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+}
+
+/// All that a node is, shared by its tasks and its handles.
+struct Inner {
+    clock: Clock,
+    live: Live,
+    timers: Timers,
+    house: House,
+    admission: Admission,
+    outbound: Outbound,
+    store: Store,
+    outbox: Outbox<Backend>,
+    events: Events,
+    trace: Trace,
+    metrics: Metrics,
+    ids: Mutex<Ids>,
+    sip_timers: transaction::Timers,
+    /// Calls whose last answers wait for their commit.
+    saving: AtomicUsize,
+    saved: Notify,
+    listening: Vec<(Transport, SocketAddr)>,
+    path: PathBuf,
+    began_with: Settings,
+}
+
+impl Node {
+    /// Starts a node by these settings, which were read from `path`.
+    pub async fn start(settings: Settings, path: PathBuf) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let sockets = Sockets::bind(&settings.sip.listen)?;
+        let rules = &settings.trace;
+        let rules = TraceRules { path: rules.path.clone(), size: rules.size, keep: rules.keep };
+        let trace = Trace::open(rules, clock)
+            .map_err(|cause| StartError::Trace { path: settings.trace.path.clone(), cause })?;
+        let directory = house::resolve(&settings.directory).await;
+        let store = open_store(&settings, clock).await?;
+        let crm_rules = Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country);
+        let crm = Backend::Embedded(Embedded::open(&store, crm_rules).await?);
+        let news = Arc::new(NewsWire::default());
+        let outbox = Outbox::start(&store, crm, {
+            let news = Arc::clone(&news);
+            Arc::new(move |write| news.hear(write))
+        })
+        .await?;
+        let house = House::new(Arc::clone(&directory), presences(&store).await?, store.reader().last_rung().await?);
+        let admission = Admission::new(clock, directory.limits.calls_per_second);
+        admission.set_silent(settings.unknown_source == UnknownSource::Drop);
+        let t = settings.sip.timers;
+        let naming = Naming { advertise: settings.sip.advertise, local: settings.sip.local.clone() };
+        let node = Arc::new_cyclic(|node| {
+            let sink: Arc<dyn Sink> = Arc::new(Reception(node.clone()));
+            let connections = Connections::new(sink, Patience::default());
+            let tcp = sockets.tcp.iter().map(tcp::Listener::local).collect();
+            Inner {
+                clock,
+                live: Live::new(),
+                timers: Timers::default(),
+                house,
+                admission,
+                outbound: Outbound::new(sockets.udp.clone(), tcp, connections, naming),
+                store,
+                outbox,
+                events: Events::new(clock.now()),
+                trace,
+                metrics: Metrics::new(),
+                ids: Mutex::new(Ids::from_os()),
+                sip_timers: transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 },
+                saving: AtomicUsize::new(0),
+                saved: Notify::new(),
+                listening: sockets.listening.clone(),
+                path,
+                began_with: settings,
+            }
+        });
+        news.connect(&node);
+        let tasks = node.run(sockets);
+        Ok(Self { handle: Handle { node }, tasks })
+    }
+
+    /// What layers above may see of it and ask of it.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Stops: no more messages, everything that waits is committed and written.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        self.handle.node.store.close().await;
+        self.handle.node.trace.close();
+    }
+}
+
+impl Inner {
+    /// Starts the tasks that make it go.
+    fn run(self: &Arc<Self>, sockets: Sockets) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for udp in sockets.udp {
+            let sink = Reception(Arc::downgrade(self));
+            tasks.spawn({
+                let udp = Arc::clone(&udp);
+                async move { udp.receive(&sink).await }
+            });
+            tasks.spawn(async move { udp.drain().await });
+        }
+        for listener in sockets.tcp {
+            let connections = self.outbound.connections();
+            tasks.spawn(connections.accept(listener));
+        }
+        let node = Arc::clone(self);
+        tasks.spawn(async move { node.timers.run(node.clock, |call| node.wake(call)).await });
+        let node = Arc::clone(self);
+        tasks.spawn(async move { node.forget_old_calls().await });
+        tasks
+    }
+
+    /// `store.keep_calls`, looked at every hour.
+    async fn forget_old_calls(&self) {
+        let keep = i64::try_from(self.began_with.store.keep_calls.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            let before = self.clock.now().wall.unix_millis().saturating_sub(keep);
+            if let Err(fault) = self.store.forget_calls_before(Wall::from_unix_millis(before)).await {
+                tracing::warn!(%fault, "old calls stay in the call log");
+            }
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
+    }
+}
+
+/// The store that the files name, with this clock's dates.
+async fn open_store(settings: &Settings, clock: Clock) -> Result<Store, StoreError> {
+    let url = format!("sqlite:{}", settings.store.path.display());
+    Store::open(&url, settings.directory.limits.unsaved, Arc::new(move || clock.now().wall)).await
+}
+
+/// What was set before; a word that is none of ours is nobody's presence.
+async fn presences(store: &Store) -> Result<HashMap<EmployeeId, Presence>, StoreError> {
+    let written = store.reader().presences().await?;
+    Ok(written.into_iter().filter_map(|(id, word)| Some((id, word.parse().ok()?))).collect())
+}
+
+/// The listeners, bound.
+struct Sockets {
+    udp: Vec<Arc<Udp>>,
+    tcp: Vec<tcp::Listener>,
+    listening: Vec<(Transport, SocketAddr)>,
+}
+
+impl Sockets {
+    fn bind(listen: &[(Transport, SocketAddr)]) -> Result<Self, StartError> {
+        let mut sockets = Self { udp: Vec::new(), tcp: Vec::new(), listening: Vec::new() };
+        for &(transport, at) in listen {
+            let fails = |cause| StartError::Listen { transport, at, cause };
+            let local = match transport {
+                Transport::Udp => {
+                    let udp = Udp::bind(at).map_err(fails)?;
+                    let local = udp.local();
+                    sockets.udp.push(udp);
+                    local
+                }
+                Transport::Tcp => {
+                    let tcp = tcp::Listener::bind(at).map_err(fails)?;
+                    let local = tcp.local();
+                    sockets.tcp.push(tcp);
+                    local
+                }
+            };
+            sockets.listening.push((transport, local));
+        }
+        Ok(sockets)
+    }
+}

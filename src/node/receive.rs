@@ -1,0 +1,289 @@
+//! What comes off the sockets: which call it belongs to, or what it begins, or what it is answered without any call.
+//!
+//! Answers given in here keep no state (RFC 3261 §8.2.7): a retransmission gets the same answer again, with the same
+//! To-tag, and the ACK to a refusal finds nobody and needs nobody.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use rsip::Method;
+
+use super::Inner;
+use super::admission::{Full, Load};
+use super::live::Claim;
+use crate::base::{CallId, Hop};
+use crate::call::{Beginning, Call, CallEvent};
+use crate::net::sink::{Path, Sink};
+use crate::route::{self, Entry, Origin, Refusal};
+use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
+use crate::sip::message::{
+    self, Fault, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
+};
+use crate::sip::transaction::ServerKey;
+
+/// The node as its sockets know it; messages that come while it is being taken down go nowhere.
+pub(super) struct Reception(pub(super) Weak<Inner>);
+
+impl Sink for Reception {
+    fn received(&self, path: Path, bytes: Bytes) {
+        let Some(node) = self.0.upgrade() else { return };
+        tracing::trace!(from = %path.remote, message = %String::from_utf8_lossy(&bytes), "received");
+        match parse(&bytes, &Limits::default()) {
+            Ok(message) => node.received(path, message),
+            Err(fault) => node.malformed(path, &fault),
+        }
+    }
+
+    fn unframed(&self, path: Path, fault: &ParseError) {
+        if let Some(node) = self.0.upgrade() {
+            node.malformed(path, fault);
+        }
+    }
+
+    fn unreachable(&self, path: Path, sent: &[u8]) {
+        let Some(node) = self.0.upgrade() else { return };
+        tracing::debug!(to = %path.remote, "a message did not get there");
+        node.house.lost(path.remote, node.clock.now().mono);
+        if let Some(call) = top_branch(sent).and_then(call_of_branch) {
+            node.tell(call, CallEvent::Unreachable(node.outbound.back(path)));
+        }
+    }
+}
+
+/// The branch of the topmost Via in the beginning of a message that we printed. Responses name no call by it.
+fn top_branch(sent: &[u8]) -> Option<&str> {
+    let from = memchr::memmem::find(sent, b";branch=")? + b";branch=".len();
+    let rest = sent.get(from..)?;
+    let end = rest.iter().position(|b| matches!(b, b';' | b'\r' | b',')).unwrap_or(rest.len());
+    std::str::from_utf8(rest.get(..end)?).ok()
+}
+
+impl Inner {
+    fn received(self: &Arc<Self>, path: Path, message: Message) {
+        match message {
+            Message::Response(response) => {
+                let method = response.headers.cseq().map_or("OTHER", |(_, method)| method_text(method));
+                self.metrics.received(method, Some(response.status.code()));
+                // One that answers nothing of ours is dropped: nothing answers a response.
+                if let Some(call) = response.headers.via().and_then(|via| call_of_branch(via.branch?)) {
+                    self.hand_over(call, path, response.into());
+                }
+            }
+            Message::Request(request) => {
+                self.metrics.received(method_text(request.method), None);
+                self.requested(path, request);
+            }
+        }
+    }
+
+    /// Gives a message to its call; false where that is gone.
+    fn hand_over(self: &Arc<Self>, call: CallId, path: Path, message: Message) -> bool {
+        let hop = self.outbound.back(path);
+        self.tell(call, CallEvent::Received(Box::new(Received { message, hop })))
+    }
+
+    fn requested(self: &Arc<Self>, path: Path, request: Request) {
+        let known = match request.headers.to_tag() {
+            // RFC 3261 §12.2.2: "If the request has a tag in the To header field", it is inside a dialog.
+            Some(tag) => call_of_tag(tag).filter(|call| self.live.has(*call)),
+            None => match request.method {
+                Method::Invite | Method::Ack => self.live.claimed(&ServerKey::of(&request)),
+                Method::Cancel => self.live.claimed(&ServerKey::of_canceled(&request)),
+                _ => None,
+            },
+        };
+        match known {
+            Some(call) => {
+                // Gone between the two looks: as if it had come a moment later, when its retransmission will.
+                self.hand_over(call, path, request.into());
+            }
+            None => self.outside(path, request),
+        }
+    }
+
+    /// A request that belongs to no call.
+    fn outside(self: &Arc<Self>, path: Path, mut request: Request) {
+        // RFC 3261 §17.1.1.3: an ACK is never answered.
+        if request.method == Method::Ack {
+            return;
+        }
+        let key = (request.method == Method::Invite).then(|| ServerKey::of(&request));
+        request.headers.stamp_source(path.remote);
+        let origin = route::origin(&self.house.directory(), path.remote);
+        if request.method == Method::Options && request.headers.to_tag().is_none() {
+            return self.asked_for_options(path, &origin, &request);
+        }
+        if origin == Origin::Stranger {
+            return self.answer_stranger(path, &request, Response::to(&request, Status::FORBIDDEN));
+        }
+        if request.headers.to_tag().is_some() || needs_dialog(request.method) {
+            return self.answer(path, &request, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
+        }
+        // A CANCEL is never inspected, and never gets here. Methods come before all else (RFC 3261 §8.2.1).
+        let Some(key) = key else {
+            let refused = Response::to(&request, Status::METHOD_NOT_ALLOWED).with(Name::Allow, ALLOW);
+            return self.answer(path, &request, refused);
+        };
+        if let Some(objection) = inspect(&request, SUPPORTED) {
+            return self.answer(path, &request, objection.response(&request));
+        }
+        self.invited(path, &origin, request, key);
+    }
+
+    fn asked_for_options(&self, path: Path, origin: &Origin, request: &Request) {
+        let response = match inspect(request, SUPPORTED) {
+            Some(objection) => objection.response(request),
+            // RFC 3261 §11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields SHOULD be
+            // present in a 200 (OK) response to an OPTIONS request."
+            None => Response::to(request, Status::OK)
+                .with(Name::Allow, ALLOW)
+                .with(Name::Accept, "application/sdp")
+                .with(Name::AcceptEncoding, "identity")
+                .with(Name::AcceptLanguage, "en")
+                .with(Name::Supported, SUPPORTED.join(", ")),
+        };
+        match origin {
+            Origin::Stranger => self.answer_stranger(path, request, response),
+            Origin::Trunk(_) | Origin::Pbx(_) => self.answer(path, request, response),
+        }
+    }
+
+    /// An INVITE that nobody has seen yet.
+    fn invited(self: &Arc<Self>, path: Path, origin: &Origin, request: Request, key: ServerKey) {
+        let directory = self.house.directory_kept();
+        let load = Load { calls: self.live.up(), most: directory.limits.calls, store_is_full: self.store.is_full() };
+        if let Err(full) = self.admission.admit(load) {
+            return self.refuse_for_now(path, &request, full);
+        }
+        let invitation = message::invitation(&request);
+        let (entry, blacklisted) = match route::inbound(&directory, origin, &invitation.identities) {
+            Ok(entry) => (entry, false),
+            Err(Refusal::Blacklisted(incoming)) => (Entry::Incoming(*incoming), true),
+            Err(refusal) => {
+                tracing::debug!(from = %path.remote, %refusal, "an INVITE is refused");
+                let status = Status::new(refusal.status()).unwrap_or(Status::FORBIDDEN);
+                return self.answer(path, &request, Response::to(&request, status));
+            }
+        };
+        if let Some(dialler) = dialler(&entry)
+            && self.house.placed(dialler) >= directory.limits.per_employee
+        {
+            return self.refuse_for_now(path, &request, Full::Employee);
+        }
+        let (id, ids) = {
+            let mut ids = self.ids.lock();
+            (ids.call(), ids.fork())
+        };
+        // Of many copies on many threads one gets the claim; the others are answered by its first 100.
+        if let Claim::Known(_) = self.live.claim(key.clone(), id) {
+            return;
+        }
+        let beginning = Beginning {
+            id,
+            ids,
+            timers: self.sip_timers,
+            entry,
+            blacklisted,
+            label: match origin {
+                Origin::Trunk(name) => name.to_string(),
+                Origin::Pbx(name) => name.to_string(),
+                Origin::Stranger => String::new(),
+            },
+            now: self.clock.now(),
+            max_forwards: invitation.max_forwards,
+            offer: invitation.offer,
+        };
+        self.live.insert(Call::new(beginning, &directory), key);
+        self.hand_over(id, path, request.into());
+    }
+
+    fn refuse_for_now(&self, path: Path, request: &Request, full: Full) {
+        tracing::debug!(from = %path.remote, why = %full, "an INVITE is refused for now");
+        self.metrics.overloaded();
+        let response = Response::to(request, Status::SERVICE_UNAVAILABLE);
+        self.answer(path, request, response.with(Name::RetryAfter, full.retry_after().to_string()));
+    }
+
+    /// A message that cannot be read.
+    fn malformed(&self, path: Path, fault: &ParseError) {
+        tracing::debug!(from = %path.remote, %fault, "a message cannot be read");
+        self.metrics.received("OTHER", None);
+        let Some(mut response) = fault.response() else { return };
+        if matches!(fault.fault, Fault::Method) {
+            response = response.with(Name::Allow, ALLOW);
+        }
+        response.headers.stamp_source(path.remote);
+        if route::origin(&self.house.directory(), path.remote) != Origin::Stranger || self.hears_strangers(path) {
+            self.put_stateless(path, response);
+        }
+    }
+
+    fn answer_stranger(&self, path: Path, request: &Request, response: Response) {
+        if self.hears_strangers(path) {
+            self.answer(path, request, response);
+        }
+    }
+
+    fn hears_strangers(&self, path: Path) -> bool {
+        self.admission.answers_stranger(path.remote.ip())
+    }
+
+    /// Answers without state.
+    fn answer(&self, path: Path, request: &Request, response: Response) {
+        debug_assert!(request.method != Method::Ack, "nothing answers an ACK");
+        self.put_stateless(path, response);
+    }
+
+    fn put_stateless(&self, path: Path, response: Response) {
+        let response = response.with_stateless_to_tag();
+        // RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
+        let remote =
+            if path.transport.is_reliable() { path.remote } else { response.headers.response_target(path.remote) };
+        let hop = Hop { transport: path.transport, local: path.local, remote, advertised: path.local };
+        let bytes = response.to_bytes();
+        self.metrics.sent(&bytes, false);
+        if self.outbound.send(&hop, &bytes).is_err() {
+            tracing::debug!(%remote, "an answer could not be sent");
+        }
+    }
+}
+
+/// Who placed a call herself.
+fn dialler(entry: &Entry) -> Option<&crate::base::EmployeeId> {
+    match entry {
+        Entry::Incoming(_) => None,
+        Entry::Outgoing(outgoing) => outgoing.employee.as_ref().map(|employee| &employee.id),
+        Entry::Internal(internal) => internal.employee.as_ref().map(|employee| &employee.id),
+    }
+}
+
+/// Methods that mean nothing outside a dialog, or a transaction.
+fn needs_dialog(method: Method) -> bool {
+    matches!(
+        method,
+        Method::Bye
+            | Method::Cancel
+            | Method::Update
+            | Method::PRack
+            | Method::Info
+            | Method::Message
+            | Method::Notify
+            | Method::Refer
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_call_of_a_lost_request_is_found_in_its_beginning() {
+        let sent = b"INVITE sip:201@h SIP/2.0\r\nVia: SIP/2.0/UDP h:5060;branch=z9hG4bK00000000000000ab1.00000000000000cd;rport\r\n";
+        assert_eq!(top_branch(sent).and_then(call_of_branch), Some(CallId::from_bits(0xab)));
+        assert_eq!(
+            top_branch(b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n").and_then(call_of_branch),
+            None
+        );
+        assert_eq!(top_branch(b"garbage"), None);
+    }
+}
