@@ -40,6 +40,11 @@ const LAYERS: &[Layer] = &[
         &["base", "sip", "sdp", "route", "crm::model", "crm::policy"],
         "decides; sockets, media and rows are actions that it pushes out",
     ),
+    core(
+        "softphone",
+        &["base", "sip", "sdp"],
+        "the far end of a call, on our own user agent: for the demo and the sim",
+    ),
     shell("media", &["base", "sdp"], "packets, not calls"),
     shell("net", &["base", "sip::message"], "bytes and addresses, not calls"),
     shell("store", &["base", "crm::model"], "rows, not protocols"),
@@ -64,10 +69,25 @@ const LAYERS: &[Layer] = &[
         &["base", "call", "config", "crm", "crm::model", "crm::policy", "http", "node", "route", "store"],
         "the commands: the node's handles, and the store where no server runs",
     ),
-    // The demo's phones and trunk speak SIP over real sockets, and rtp-rs to each other: they are peers, like sipp.
+    // Its phones and trunk speak SIP over real sockets: they are peers, like sipp.
     shell(
         "cli::demo",
-        &["base", "call", "cli", "config", "crm", "crm::model", "http", "net", "node", "route", "sdp", "sip", "store"],
+        &[
+            "base",
+            "call",
+            "cli",
+            "config",
+            "crm",
+            "http",
+            "media",
+            "net",
+            "node",
+            "route",
+            "sdp",
+            "sip",
+            "softphone",
+            "store",
+        ],
         "plays the peers of the server that it starts",
     ),
 ];
@@ -222,13 +242,13 @@ fn paths_named(text: &str) -> Vec<(usize, String)> {
             continue;
         }
         let line = text[..at].matches('\n').count() + 1;
-        expand(&text[at + "crate::".len()..], String::new(), &mut |path| found.push((line, path)));
+        expand(&text[at + "crate::".len()..], "", &mut |path| found.push((line, path)));
     }
     found
 }
 
 /// Reads one path, or the group of paths that it ends in; gives back what follows.
-fn expand<'a>(text: &'a str, prefix: String, found: &mut impl FnMut(String)) -> &'a str {
+fn expand<'a>(text: &'a str, prefix: &str, found: &mut impl FnMut(String)) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
         loop {
@@ -236,7 +256,7 @@ fn expand<'a>(text: &'a str, prefix: String, found: &mut impl FnMut(String)) -> 
             if let Some(after) = rest.strip_prefix('}') {
                 return after;
             }
-            let after = expand(rest, prefix.clone(), found).trim_start();
+            let after = expand(rest, prefix, found).trim_start();
             rest = after.strip_prefix(',').unwrap_or(after);
             if rest.len() == text.len() - 1 || rest.is_empty() {
                 return rest;
@@ -249,7 +269,7 @@ fn expand<'a>(text: &'a str, prefix: String, found: &mut impl FnMut(String)) -> 
     if let Some(below) = rest.strip_prefix("::")
         && below.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{')
     {
-        return expand(below, path, found);
+        return expand(below, &path, found);
     }
     found(path);
     // `as name`, `::*`, `::<T>`: nothing that names another module.
