@@ -69,6 +69,18 @@ pub(crate) struct Caller {
     /// How many of them at once.
     #[serde(default = "one")]
     pub(crate) at_once: u32,
+    /// `udp` or `tcp`.
+    #[serde(default)]
+    pub(crate) transport: Transport,
+}
+
+/// How the caller's messages travel.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Transport {
+    #[default]
+    Udp,
+    Tcp,
 }
 
 /// What a phone does.

@@ -30,7 +30,10 @@ impl House {
             text.replace("@ADDRESS@", &house.address.to_string()).replace("@FOLDER@", &house.dir().to_string_lossy());
         let mut files: Table = toml::from_str(&text).map_err(|e| format!("{}: {e}", common.display()))?;
         merge(&mut files, changes);
-        let written = toml::to_string(&files).map_err(|e| e.to_string())?;
+        let written = toml::to_string(&files)
+            .map_err(|e| e.to_string())?
+            .replace("@ADDRESS@", &house.address.to_string())
+            .replace("@FOLDER@", &house.dir().to_string_lossy());
         fs::write(house.config(), written).map_err(|e| e.to_string())?;
         Ok(house)
     }

@@ -7,7 +7,7 @@ use std::net::{SocketAddrV4, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::case::Case;
+use super::case::{Case, Transport};
 use super::eventually;
 use super::house::House;
 
@@ -73,6 +73,9 @@ impl Phones {
         // Calls at once begin in the same tick.
         let (calls, at_once) = (caller.calls.to_string(), caller.at_once.to_string());
         sipp.args(["-m", &calls, "-l", &at_once, "-r", &at_once, "-rp", "20"]);
+        if matches!(caller.transport, Transport::Tcp) {
+            sipp.args(["-t", "t1"]);
+        }
         sipp.arg(house.sip().to_string());
         Party::start(&caller.party, sipp)
     }
