@@ -5,6 +5,7 @@ pub mod call;
 pub mod cli;
 pub mod config;
 pub mod crm;
+pub mod http;
 pub mod net;
 pub mod node;
 pub mod route;

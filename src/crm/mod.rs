@@ -13,6 +13,8 @@ pub(crate) mod testing;
 
 use std::future::Future;
 
+use serde::{Deserialize, Serialize};
+
 use self::embedded::Embedded;
 use self::model::{Effect, Lookup, OwedWrite};
 use crate::base::{CallId, PhoneNumber};
@@ -20,7 +22,7 @@ use crate::store::StoreError;
 use crate::store::rows::Rows;
 
 /// Whom a lookup is about.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct WhoCalls {
     /// The caller's number; the callee's of an outgoing call.
     pub phone: PhoneNumber,

@@ -122,7 +122,7 @@ impl Decision {
 }
 
 /// The client or open lead to whom a number belongs.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Known {
     /// The record that was chosen.
     pub entity: EntityRef,
@@ -137,7 +137,7 @@ pub struct Known {
 }
 
 /// Why a lookup was not made, and nothing of the call enters the CRM.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Exclusion {
     /// On the exception list, with the entry as it stands there.
     Exception(String),
@@ -165,7 +165,7 @@ impl fmt::Display for Exclusion {
 }
 
 /// Why a lookup has no answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum NoAnswer {
     /// Nothing came within `crm.deadline`.
     Deadline,
@@ -184,7 +184,7 @@ impl fmt::Display for NoAnswer {
 }
 
 /// What asking the CRM about a number came to.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Lookup {
     /// A client or an open lead.
     Known(Known),

@@ -313,3 +313,152 @@ const QUEUE: usize = 256;
 const BACKLOG: i32 = 1024;
 /// Bytes read at once.
 const PIECE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::message::ParseError;
+
+    #[derive(Debug)]
+    enum Seen {
+        Received(Path, Bytes),
+        Unframed,
+        Lost(Bytes),
+    }
+
+    struct Watcher(mpsc::UnboundedSender<Seen>);
+
+    impl Sink for Watcher {
+        fn received(&self, path: Path, bytes: Bytes) {
+            self.0.send(Seen::Received(path, bytes)).unwrap();
+        }
+        fn unframed(&self, _: Path, _: &ParseError) {
+            self.0.send(Seen::Unframed).unwrap();
+        }
+        fn unreachable(&self, _: Path, sent: &[u8]) {
+            self.0.send(Seen::Lost(Bytes::copy_from_slice(sent))).unwrap();
+        }
+    }
+
+    const MESSAGE: &str = "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nContent-Length: 0\r\n\r\n";
+
+    struct Bench {
+        all: Arc<Connections>,
+        local: SocketAddr,
+        seen: mpsc::UnboundedReceiver<Seen>,
+        _accepting: tokio::task::JoinSet<()>,
+    }
+
+    fn bench(patience: Patience) -> Bench {
+        let (tell, seen) = mpsc::unbounded_channel();
+        let all = Connections::new(Arc::new(Watcher(tell)), patience);
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let local = listener.local();
+        let mut accepting = tokio::task::JoinSet::new();
+        accepting.spawn(Arc::clone(&all).accept(listener));
+        Bench { all, local, seen, _accepting: accepting }
+    }
+
+    impl Bench {
+        async fn next(&mut self) -> Seen {
+            timeout(Duration::from_secs(5), self.seen.recv()).await.expect("it comes").expect("the sink lives")
+        }
+    }
+
+    fn short() -> Patience {
+        Patience { message: Duration::from_millis(100), ..Patience::default() }
+    }
+
+    async fn is_closed(stream: &mut TcpStream) -> bool {
+        timeout(Duration::from_secs(5), stream.read(&mut [0; 64])).await.is_ok_and(|read| !matches!(read, Ok(1..)))
+    }
+
+    #[tokio::test]
+    async fn an_answer_goes_back_on_the_connection_of_its_request() {
+        let mut bench = bench(Patience::default());
+        let mut stream = TcpStream::connect(bench.local).await.unwrap();
+        for piece in MESSAGE.as_bytes().chunks(7) {
+            stream.write_all(piece).await.unwrap();
+        }
+        let Seen::Received(path, bytes) = bench.next().await else { panic!("a message") };
+        assert_eq!(bytes, MESSAGE);
+        assert_eq!(path.remote, stream.local_addr().unwrap());
+        bench.all.send(path.local, path.remote, Bytes::from_static(b"answer")).unwrap();
+        let mut answer = [0; 6];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"answer");
+    }
+
+    #[tokio::test]
+    async fn a_message_to_nobody_is_told_of() {
+        let mut bench = bench(Patience::default());
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        bench.all.send(bench.local, closed, Bytes::from_static(b"one")).unwrap();
+        assert!(matches!(bench.next().await, Seen::Lost(bytes) if bytes == "one"));
+        assert!(bench.all.open.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_loses_its_connection_and_holds_up_nobody() {
+        let mut bench = bench(Patience::default());
+        let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let hearing = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (deaf_at, hearing_at) = (deaf.local_addr().unwrap(), hearing.local_addr().unwrap());
+        let large = Bytes::from(vec![b'x'; 60_000]);
+        let mut sent = 0;
+        while bench.all.send(bench.local, deaf_at, large.clone()).is_ok() {
+            sent += 1;
+            assert!(sent < 10_000, "its queue has an end");
+            tokio::task::yield_now().await;
+        }
+        bench.all.send(bench.local, hearing_at, Bytes::from_static(MESSAGE.as_bytes())).unwrap();
+        let (mut stream, _) = hearing.accept().await.unwrap();
+        let mut heard = vec![0; MESSAGE.len()];
+        stream.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, MESSAGE.as_bytes());
+        drop(deaf);
+        assert!(matches!(bench.next().await, Seen::Lost(_)), "what it did not take is told of");
+    }
+
+    #[tokio::test]
+    async fn silence_and_half_a_message_end_a_connection() {
+        let mut bench = bench(short());
+        let mut silent = TcpStream::connect(bench.local).await.unwrap();
+        let mut half = TcpStream::connect(bench.local).await.unwrap();
+        half.write_all(&MESSAGE.as_bytes()[..20]).await.unwrap();
+        assert!(is_closed(&mut silent).await && is_closed(&mut half).await);
+        // One that has said something has the idle limit's time.
+        let mut talking = TcpStream::connect(bench.local).await.unwrap();
+        talking.write_all(MESSAGE.as_bytes()).await.unwrap();
+        assert!(matches!(bench.next().await, Seen::Received(..)));
+        assert!(timeout(Duration::from_millis(300), talking.read(&mut [0; 1])).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_cannot_be_framed_is_told_of_and_closed() {
+        let mut bench = bench(Patience::default());
+        let mut stream = TcpStream::connect(bench.local).await.unwrap();
+        stream.write_all(b"OPTIONS sip:x SIP/2.0\r\nContent-Length: -5\r\n\r\n").await.unwrap();
+        assert!(matches!(bench.next().await, Seen::Unframed));
+        assert!(is_closed(&mut stream).await);
+    }
+
+    #[tokio::test]
+    async fn one_address_may_not_take_all_connections_and_gets_its_places_back() {
+        let bench = bench(short());
+        let mut streams = Vec::new();
+        for _ in 0..=PER_SOURCE {
+            streams.push(TcpStream::connect(bench.local).await.unwrap());
+        }
+        // The one too many is closed at once, the others when they have been silent too long.
+        for stream in &mut streams {
+            assert!(is_closed(stream).await);
+        }
+        let places = async {
+            while !bench.all.by_source.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(5), places).await.expect("every place comes back");
+    }
+}

@@ -198,7 +198,11 @@ mod tests {
         let (udp, peer) = (Udp::bind(any()).unwrap(), Udp::bind(any()).unwrap());
         let closed = std::net::UdpSocket::bind(any()).unwrap().local_addr().unwrap();
         let (tell, mut seen) = mpsc::unbounded_channel();
-        let reader = tokio::spawn({
+        let mut tasks = tokio::task::JoinSet::new();
+        for udp in [Arc::clone(&udp), Arc::clone(&peer)] {
+            tasks.spawn(async move { udp.drain().await });
+        }
+        tasks.spawn({
             let udp = Arc::clone(&udp);
             async move { udp.receive(&Watcher(tell)).await }
         });
@@ -206,6 +210,5 @@ mod tests {
         assert_eq!(soon(seen.recv()).await, Some(Seen::Lost(closed, b"INVITE to nobody".to_vec())));
         peer.send(udp.local(), &Bytes::from_static(b"hello")).unwrap();
         assert_eq!(soon(seen.recv()).await, Some(Seen::Received(peer.local(), Bytes::from_static(b"hello"))));
-        reader.abort();
     }
 }

@@ -244,3 +244,45 @@ impl Slot {
 
 /// Shards of each map: with few cores most locks are taken by nobody else.
 const SHARDS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn key(branch: &str) -> ServerKey {
+        ServerKey::Branch { branch: branch.into(), sent_by: "h:5060".into(), method: "INVITE" }
+    }
+
+    #[test]
+    fn of_many_threads_that_claim_an_invite_one_wins_and_all_others_learn_whose_it_is() {
+        for round in 0..50 {
+            let live = Live::new();
+            let branch = format!("z9hG4bK{round}");
+            let claims: Vec<(CallId, Claim)> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8)
+                    .map(|n| {
+                        let (live, branch) = (&live, &branch);
+                        scope.spawn(move || (CallId::from_bits(n), live.claim(key(branch), CallId::from_bits(n))))
+                    })
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let winners: Vec<CallId> =
+                claims.iter().filter(|(_, claim)| *claim == Claim::New).map(|(id, _)| *id).collect();
+            let [winner] = winners[..] else { panic!("{} owners", winners.len()) };
+            let others = claims.iter().filter(|(id, _)| *id != winner);
+            assert!(others.into_iter().all(|(_, claim)| *claim == Claim::Known(winner)));
+            assert_eq!(live.claimed(&key(&branch)), Some(winner));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_house_is_empty_at_once() {
+        let live = Arc::new(Live::new());
+        tokio::time::timeout(std::time::Duration::from_secs(1), live.empty()).await.expect("no call is up");
+        assert_eq!(live.up(), 0);
+        assert_eq!(live.owed(CallId::from_bits(1)).map(|owed| owed.len()), None);
+    }
+}

@@ -21,6 +21,10 @@ pub struct CallFilter {
     pub employee: Option<EmployeeId>,
     /// From or to this number.
     pub number: Option<String>,
+    /// From this number.
+    pub from: Option<String>,
+    /// To this number.
+    pub to: Option<String>,
     /// Begun at or after.
     pub since: Option<Wall>,
     /// Begun before.
@@ -76,6 +80,8 @@ impl Reader {
             .bind(filter.since.map(Wall::unix_millis))
             .bind(filter.until.map(Wall::unix_millis))
             .bind(i64::from(limit))
+            .bind(filter.from.as_deref())
+            .bind(filter.to.as_deref())
             .fetch_all(&self.pool)
             .await?;
         let calls = rows.iter().map(|row| record(&Cells { table: "calls", row })).collect::<Result<Vec<_>, _>>()?;
@@ -116,4 +122,6 @@ const PAGE: &str = "SELECT record, created FROM calls
       AND ($7 IS NULL OR from_number = $7 OR to_number = $7)
       AND ($8 IS NULL OR started >= $8)
       AND ($9 IS NULL OR started < $9)
+      AND ($11 IS NULL OR from_number = $11)
+      AND ($12 IS NULL OR to_number = $12)
     ORDER BY started DESC, id DESC LIMIT $10";

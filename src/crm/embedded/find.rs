@@ -67,6 +67,20 @@ pub async fn find(
     Ok(found(crm.inner.store.reader(), phone, &lookup, of_the_house).await?)
 }
 
+/// Looks a number up in a store that another process may have open, as a call would.
+pub async fn look_up_beside(
+    reader: &Reader,
+    rules: &Rules,
+    phone: PhoneNumber,
+    address: &str,
+) -> Result<Lookup, StoreError> {
+    let tables = reader.crm_of(&numbers::keys(phone)).await?;
+    let up = calls_that_may_be_up(reader, &tables).await?;
+    let mut index = Index::new(tables, LastIds::default());
+    index.up.extend(up);
+    Ok(index.look_up(phone, address, rules))
+}
+
 /// Finds a number in a store that another process may have open.
 pub async fn find_beside(
     reader: &Reader,

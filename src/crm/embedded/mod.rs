@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 pub use self::edit::{Done, Edit, EditError};
 pub use self::exceptions::ExceptionValue;
 use self::exceptions::Exceptions;
-pub use self::find::{Found, find, find_beside};
+pub use self::find::{Found, find, find_beside, look_up_beside};
 pub use self::import::Rejected;
 use self::index::Index;
 use super::model::{Effect, EntityKind, Lookup, OwedWrite};

@@ -1,0 +1,121 @@
+//! `ramal serve`: the server, from its files to its drain.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::reach::Failure;
+use crate::config::{self, Loaded, Log, LogFormat, MediaMode, Settings};
+use crate::http::{Shared, server};
+use crate::node::{Handle, Node, ReloadError};
+
+/// Runs until it is told to stop.
+pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
+    let Loaded { settings, warnings, .. } =
+        config::load(path).map_err(|faults| Failure::Faults(faults.render(std::io::stderr().is_terminal())))?;
+    start_log(settings.log)?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings, path))
+}
+
+async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
+    let (http, drain, media) = (settings.http.clone(), settings.sip.drain, settings.media);
+    let mut signals = Signals::new()?;
+    let node = Node::start(settings, path.to_owned()).await.map_err(|fault| Failure::No(fault.to_string()))?;
+    let handle = node.handle();
+    let shared = Shared::new(handle.clone(), http.api_token);
+    let no = |fault: server::ListenError| Failure::No(fault.to_string());
+    let (address, api) = server::listen(http.listen, &shared).await.map_err(no)?;
+    let control = server::listen_control(&http.control, &shared).map_err(no)?;
+    for (transport, at) in handle.listening() {
+        println!("sip      {}:{at}", transport.as_str().to_ascii_lowercase());
+    }
+    println!("http     http://{address}");
+    println!("control  {}", http.control.display());
+    if media == MediaMode::Relay {
+        tracing::warn!(
+            "media flows end to end: the relay is not in this release; write media.mode = \"bypass\" to say so"
+        );
+    }
+    signals.until_told(&handle).await;
+    println!("draining: new calls get 503");
+    tokio::select! {
+        left = handle.drain(drain) => if left > 0 {
+            tracing::warn!(left, "calls outlived sip.drain and are cut off");
+        },
+        () = signals.stop() => tracing::warn!("stopped at once"),
+    }
+    shared.close();
+    api.ended().await;
+    control.ended().await;
+    node.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The signals that a server knows.
+struct Signals {
+    reload: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT, and reloads at each SIGHUP meanwhile.
+    async fn until_told(&mut self, handle: &Handle) {
+        loop {
+            tokio::select! {
+                _ = self.reload.recv() => reload(handle).await,
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+            }
+        }
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn reload(handle: &Handle) {
+    match handle.reload().await {
+        Ok(warnings) => {
+            warnings.iter().for_each(|warning| tracing::warn!("{}", warning.trim_end()));
+            tracing::info!("the files were read again");
+        }
+        Err(ReloadError::Faults(faults)) => {
+            tracing::warn!("the files have faults, the old ones stay in force:\n{}", faults.trim_end());
+        }
+        Err(fault @ ReloadError::GoingDown) => tracing::info!(%fault, "not reloaded"),
+    }
+}
+
+/// Logs go to standard error, by `[log]`; the environment's `RAMAL_LOG` goes before its level.
+fn start_log(log: Log) -> Result<(), Failure> {
+    let filter = match std::env::var("RAMAL_LOG") {
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)
+            .map_err(|fault| Failure::No(format!("RAMAL_LOG: {fault}; write it as in `info,ramal::call=debug`")))?,
+        _ => EnvFilter::new(log.level.as_str()),
+    };
+    let text = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Json => text.json().init(),
+        LogFormat::Text => text.with_ansi(std::io::stderr().is_terminal()).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! `/api/calls`: the calls that are up and those of the log.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::{Asked, Named};
+use crate::base::CallId;
+use crate::crm::model::{CallRecord, CallState};
+use crate::http::error::ApiError;
+use crate::http::page::{self, CallQuery, Page, Whole};
+use crate::http::schema;
+use crate::http::shared::Shared;
+
+/// Lists calls, newest first, live and ended.
+#[utoipa::path(get, path = "/calls", tag = "calls", params(CallQuery), security(("token" = [])), responses(
+    (status = 200, description = "A page", body = schema::Calls),
+    (status = 400, description = "The query cannot be read", body = schema::Error),
+    (status = 401, description = "No token", body = schema::Error)))]
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Asked(query): Asked<CallQuery>,
+) -> Result<Json<Page>, ApiError> {
+    let directory = shared.node.directory();
+    let wanted = query.read(&directory.crm.country).map_err(|fault| ApiError::bad_request(fault.to_string()))?;
+    Ok(Json(page::page(shared.node.live_calls(), shared.reader(), &wanted).await?))
+}
+
+/// One call with its ladder: its messages, and the decisions and CRM writes between them.
+#[utoipa::path(get, path = "/calls/{id}", tag = "calls", security(("token" = [])),
+    params(("id" = String, Path, description = "The call's id: 16 hex digits")), responses(
+    (status = 200, description = "The call", body = schema::CallWithLadder),
+    (status = 401, description = "No token", body = schema::Error),
+    (status = 404, description = "No such call", body = schema::Error)))]
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Named(id): Named<CallId>) -> Result<Json<Whole>, ApiError> {
+    if let Some((call, ladder)) = shared.node.live_call(id) {
+        return Ok(Json(Whole { call, ladder: Some(ladder) }));
+    }
+    let call = shared.reader().call(id).await?.ok_or_else(|| unknown(id))?;
+    Ok(Json(Whole { call, ladder: shared.node.ended_ladder(id).await }))
+}
+
+/// Ends a call: both sides get BYE, or the caller a final answer.
+#[utoipa::path(post, path = "/calls/{id}/hangup", tag = "calls", security(("token" = [])),
+    params(("id" = String, Path, description = "The call's id: 16 hex digits")), responses(
+    (status = 202, description = "It is being ended: the call as it was", body = schema::Call),
+    (status = 401, description = "No token", body = schema::Error),
+    (status = 404, description = "No such call", body = schema::Error),
+    (status = 409, description = "It has ended already", body = schema::Error)))]
+pub(super) async fn hang_up(
+    State(shared): State<Arc<Shared>>,
+    Named(id): Named<CallId>,
+) -> Result<(StatusCode, Json<CallRecord>), ApiError> {
+    if let Some((call, _)) = shared.node.live_call(id)
+        && call.state != CallState::Ended
+        && shared.node.hang_up(id)
+    {
+        return Ok((StatusCode::ACCEPTED, Json(call)));
+    }
+    match shared.reader().call(id).await? {
+        Some(_) => Err(ApiError::new(StatusCode::CONFLICT, "ended", format!("call {id} has ended already"))),
+        None => Err(unknown(id)),
+    }
+}
+
+fn unknown(id: CallId) -> ApiError {
+    ApiError::not_found(format!("there is no call {id}"))
+}

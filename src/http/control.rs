@@ -1,0 +1,86 @@
+//! `/control`: what the commands ask of a running server besides the API. Not for anybody else, and not described.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::api::Body;
+use super::error::{ApiError, no_such_method, no_such_path};
+use super::guard;
+use super::shared::Shared;
+use crate::base::{EmployeeId, Wall};
+use crate::crm::desk::{self, Answer, DeskError, Request};
+use crate::crm::model::{CallState, Lookup, NoAnswer};
+use crate::crm::{Crm, WhoCalls};
+use crate::route::plan::Presence;
+
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/desk", post(desk))
+        .route("/lookup", post(lookup))
+        .route("/live", get(live))
+        .layer(DefaultBodyLimit::max(guard::LARGEST_IMPORT))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+}
+
+/// What is true at this moment besides the files: what `explain` needs of a running server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveFacts {
+    /// Whether each employee can be rung; who is absent is available.
+    pub presence: BTreeMap<EmployeeId, Presence>,
+    /// Who talks.
+    pub busy: Vec<EmployeeId>,
+    /// When each was last rung.
+    pub last_rung: BTreeMap<EmployeeId, Wall>,
+}
+
+/// Puts a request to the CRM and its outbox.
+async fn desk(State(shared): State<Arc<Shared>>, Body(request): Body<Request>) -> Result<Json<Answer>, ApiError> {
+    let directory = shared.node.directory();
+    let of_the_house = |number| directory.employee_with(number).is_some() || directory.line(number).is_some();
+    Ok(Json(desk::answer(shared.node.outbox(), shared.reader(), request, &of_the_house).await?))
+}
+
+/// Asks the CRM as a call would, with its deadline.
+async fn lookup(State(shared): State<Arc<Shared>>, Body(asked): Body<WhoCalls>) -> Json<Lookup> {
+    let deadline = shared.node.directory().crm.deadline;
+    Json(match tokio::time::timeout(deadline, shared.node.outbox().crm().who_calls(&asked)).await {
+        Ok(Ok(lookup)) => lookup,
+        Ok(Err(_)) => Lookup::Undetermined(NoAnswer::Unavailable),
+        Err(_) => Lookup::Undetermined(NoAnswer::Deadline),
+    })
+}
+
+async fn live(State(shared): State<Arc<Shared>>) -> Result<Json<LiveFacts>, ApiError> {
+    let mut facts =
+        LiveFacts { last_rung: shared.reader().last_rung().await?.into_iter().collect(), ..LiveFacts::default() };
+    for employee in &shared.node.directory().employees {
+        facts.presence.insert(employee.id.clone(), shared.node.presence(&employee.id));
+    }
+    for call in shared.node.live_calls() {
+        for leg in &call.legs {
+            let latest = facts.last_rung.entry(leg.employee.clone()).or_default();
+            *latest = call.started.max(*latest);
+        }
+        if let (CallState::Talking | CallState::Held, Some(employee)) = (call.state, call.employee) {
+            facts.busy.push(employee);
+        }
+    }
+    Ok(Json(facts))
+}
+
+impl From<DeskError> for ApiError {
+    fn from(fault: DeskError) -> Self {
+        match fault {
+            DeskError::Store(cause) => cause.into(),
+            DeskError::Elsewhere => Self::new(StatusCode::CONFLICT, "elsewhere", fault.to_string()),
+            DeskError::Edit(_) => Self::unprocessable(fault.to_string()),
+        }
+    }
+}

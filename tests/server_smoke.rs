@@ -1,0 +1,174 @@
+//! The real server on loopback sockets: what it answers without any call, and one call from end to end.
+
+mod house;
+
+use std::time::Duration;
+
+use house::{House, Wire, header, invite};
+use ramal::crm::model::Outcome;
+
+const OPTIONS: &str = "OPTIONS sip:ramal SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKo1;rport\r\n\
+    Max-Forwards: 70\r\nFrom: <sip:probe@example.com>;tag=p1\r\nTo: <sip:ramal>\r\nCall-ID: o1@example.com\r\n\
+    CSeq: 7 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+
+fn as_method(method: &str) -> String {
+    OPTIONS.replace("OPTIONS", method)
+}
+
+#[tokio::test]
+async fn options_gets_200_with_allow_and_accept() {
+    let house = House::open("").await;
+    for wire in [&house.carrier, &Wire::new().await] {
+        let answer = house.ask(wire, OPTIONS).await;
+        assert!(answer.starts_with("SIP/2.0 200 OK\r\n"), "{answer}");
+        assert!(header(&answer, "Allow").contains("INVITE"), "{answer}");
+        assert_eq!(header(&answer, "Accept"), "application/sdp");
+        assert!(answer.contains("Supported:"), "{answer}");
+        assert_eq!(header(&answer, "CSeq"), "7 OPTIONS");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn garbage_of_all_kinds_is_survived() {
+    let house = House::open("").await;
+    for garbage in
+        ["", "\0\0\0", "\r\n\r\n", "INVITE", "SIP/2.0 200 OK\r\n\r\n", "INVITE sip: SIP/2.0\r\nVia: x\r\n\r\n"]
+    {
+        house.carrier.send(house.udp, garbage).await;
+    }
+    house.carrier.send(house.udp, &"x".repeat(60_000)).await;
+    let answer = house.carrier.ask_until(house.udp, OPTIONS, "SIP/2.0 200").await;
+    assert_eq!(header(&answer, "CSeq"), "7 OPTIONS");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn methods_without_meaning_here_get_405_or_501_with_allow_and_strangers_403() {
+    let house = House::open("").await;
+    for (method, status) in [("REGISTER", "405"), ("SUBSCRIBE", "405"), ("FROBNICATE", "501"), ("BYE", "481")] {
+        let answer = house.ask(&house.carrier, &as_method(method)).await;
+        assert!(answer.starts_with(&format!("SIP/2.0 {status} ")), "{method}: {answer}");
+        assert_eq!(answer.contains("Allow:"), status != "481", "{method}: {answer}");
+    }
+    let stranger = Wire::new().await;
+    for method in ["REGISTER", "BYE"] {
+        let answer = house.ask(&stranger, &as_method(method)).await;
+        assert!(answer.starts_with("SIP/2.0 403 "), "{method}: {answer}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_invite_to_no_line_gets_404_with_the_same_tag_each_time_and_a_strangers_403() {
+    let house = House::open("").await;
+    let lost = invite(&house.carrier, "5511999990000", "+5511987654321", "n1");
+    let first = house.ask(&house.carrier, &lost).await;
+    assert!(first.starts_with("SIP/2.0 404 "), "{first}");
+    assert!(header(&first, "To").contains(";tag="), "{first}");
+    assert_eq!(house.ask(&house.carrier, &lost).await, first);
+    let stranger = Wire::new().await;
+    let answer = house.ask(&stranger, &invite(&stranger, "+551140028922", "+5511987654321", "n2")).await;
+    assert!(answer.starts_with("SIP/2.0 403 "), "{answer}");
+    assert!(house.handle().live_calls().is_empty());
+    house.close().await;
+}
+
+#[tokio::test]
+async fn strangers_get_silence_where_the_file_says_so() {
+    let house = House::open("[security]\nunknown_source = \"drop\"\n").await;
+    let stranger = Wire::new().await;
+    stranger.send(house.udp, &invite(&stranger, "+551140028922", "+5511987654321", "n3")).await;
+    stranger.send(house.udp, OPTIONS).await;
+    // What the carrier asks afterwards is answered, and nothing has gone to the stranger before it.
+    house.ask(&house.carrier, OPTIONS).await;
+    assert!(stranger.received_nothing());
+    house.close().await;
+}
+
+#[tokio::test]
+async fn past_the_rate_and_during_a_drain_an_invite_gets_503_with_retry_after() {
+    let house = House::open("[limits]\ncalls_per_second = 1\n").await;
+    let first = invite(&house.carrier, "+551140028922", "+5511987654321", "r1");
+    house.carrier.ask_until(house.udp, &first, "SIP/2.0 100").await;
+    let second = invite(&house.carrier, "+551140028922", "+5511987654321", "r2");
+    let answer = house.carrier.ask_until(house.udp, &second, "SIP/2.0 503").await;
+    assert!(!header(&answer, "Retry-After").is_empty(), "{answer}");
+    let handle = house.handle();
+    assert_eq!(handle.live_calls().len(), 1);
+    assert_eq!(handle.drain(Duration::ZERO).await, 1);
+    assert!(handle.ready().is_err());
+    assert!(handle.metrics_text().contains("ramal_overload_rejected_total 1"), "{}", handle.metrics_text());
+    house.close().await;
+}
+
+#[tokio::test]
+async fn tcp_takes_messages_in_pieces_and_answers_a_ping() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let house = House::open("").await;
+    let mut stream = tokio::net::TcpStream::connect(house.tcp).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.write_all(b"\r\n\r\n").await.unwrap();
+    let mut pong = [0; 2];
+    stream.read_exact(&mut pong).await.unwrap();
+    assert_eq!(&pong, b"\r\n");
+    let twice = [OPTIONS, &OPTIONS.replace("o1", "o2")].concat().replace("UDP", "TCP");
+    for piece in twice.as_bytes().chunks(17) {
+        stream.write_all(piece).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let mut answers = String::new();
+    let mut piece = [0; 4096];
+    while answers.matches("SIP/2.0 200 OK").count() < 2 || !answers.ends_with("\r\n\r\n") {
+        let n = tokio::time::timeout(house::SOON, stream.read(&mut piece)).await.expect("it answers").unwrap();
+        assert!(n > 0, "closed after {answers}");
+        answers.push_str(std::str::from_utf8(&piece[..n]).unwrap());
+    }
+    assert!(answers.contains("o1@example.com") && answers.contains("o2@example.com"));
+    // A head with such a length cannot be framed: it is answered, and the connection closes.
+    stream
+        .write_all(as_method("OPTIONS").replace("UDP", "TCP").replace("Length: 0", "Length: -5").as_bytes())
+        .await
+        .unwrap();
+    let mut rest = String::new();
+    tokio::time::timeout(house::SOON, stream.read_to_string(&mut rest)).await.expect("it closes").unwrap();
+    assert!(rest.starts_with("SIP/2.0 4"), "{rest}");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_new_customer_reaches_the_queue_and_leaves_a_record_a_ladder_and_a_lead() {
+    let house = House::open("").await;
+    let handle = house.handle();
+    let mut events = handle.events().subscribe(None).live;
+    let (carrier, office) = (&house.carrier, &house.office);
+    let call = invite(carrier, "+551140028922", "+5521976543210", "c1");
+    carrier.send(house.udp, &call).await;
+    carrier.send(house.udp, &call).await;
+    let rung = office.expect("INVITE ").await;
+    assert!(rung.starts_with("INVITE sip:202@"), "bruno is first in the queue: {rung}");
+    assert_eq!(handle.live_calls().len(), 1, "a retransmission starts no second call");
+    office.answer(house.udp, &rung, 180, "").await;
+    carrier.expect("SIP/2.0 180").await;
+    office.answer(house.udp, &rung, 200, house::SDP).await;
+    let answered = carrier.expect("SIP/2.0 200").await;
+    office.expect("ACK ").await;
+    carrier.ack(house.udp, &call, &answered).await;
+    let id = handle.live_calls()[0].id;
+    carrier.bye(house.udp, &call, &answered).await;
+    let bye = office.expect("BYE ").await;
+    office.answer(house.udp, &bye, 200, "").await;
+    carrier.expect_answer("SIP/2.0 200", "BYE").await;
+
+    let record = handle.store().reader().call(id).await.unwrap().expect("committed before the 200 to the BYE");
+    assert_eq!(record.outcome, Some(Outcome::Answered));
+    assert_eq!(record.employee.unwrap().as_str(), "bruno");
+    let mut told = Vec::new();
+    while !["call.ended", "lead.created"].iter().all(|event| told.contains(event)) {
+        told.push(tokio::time::timeout(house::SOON, events.recv()).await.expect("it is told").unwrap().name());
+    }
+    tokio::time::timeout(house::SOON, handle.drain(house::SOON)).await.expect("nothing is up");
+    let (_, ladder) = handle.live_call(id).expect("its transactions linger");
+    assert!(ladder.len() > 10);
+    house.close().await;
+}
