@@ -22,6 +22,8 @@ const LINE: &str = "+551140028922";
 /// How long a row may take to appear.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many packets each says: a little more than a second.
+const SPOKEN: u16 = 55;
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -166,8 +168,8 @@ impl Stage {
         else {
             return false;
         };
-        tokio::join!(one.speak(to_one, 15), two.speak(to_two, 15));
-        one.heard_of(&two) >= 12 && two.heard_of(&one) >= 12
+        tokio::join!(one.speak(to_one, SPOKEN), two.speak(to_two, SPOKEN));
+        one.heard_of(&two) >= u32::from(SPOKEN) - 3 && two.heard_of(&one) >= u32::from(SPOKEN) - 3
     }
 
     /// The customer hangs up; waits until both calls are over.
