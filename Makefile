@@ -1,0 +1,57 @@
+# `make test` is everything that must pass; `cargo nextest run` is the inner loop.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO_TARGET_DIR ?= target
+export CARGO_TARGET_DIR
+
+# command:Debian package
+TEST_TOOLS := cc:build-essential sipp:sip-tester
+LOAD_TOOLS := $(TEST_TOOLS) python3:python3
+
+.PHONY: test test-long load bench lint test-tools load-tools nextest
+
+test: test-tools lint nextest
+	cargo test --quiet --doc
+	CI=true cargo nextest run --no-fail-fast
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# The whole sweep: more seeds for the bad networks and the fuzzers than `make test` has time for.
+test-long: test-tools nextest
+	RAMAL_FUZZ_ROUNDS=5000000 RAMAL_SWEEP_SEEDS=5000 PROPTEST_CASES=20000 CI=true cargo nextest run --run-ignored all --no-fail-fast
+
+# RATE calls a second for SECONDS_OF_LOAD; benches/load/run.py --help says the rest.
+RATE ?= 200
+SECONDS_OF_LOAD ?= 30
+load: load-tools
+	cargo build --release
+	python3 benches/load/run.py --binary "$$CARGO_TARGET_DIR/release/ramal" --rate $(RATE) --seconds $(SECONDS_OF_LOAD)
+
+bench:
+	cargo bench
+
+test-tools:
+	@$(call install,$(TEST_TOOLS))
+
+load-tools:
+	@$(call install,$(LOAD_TOOLS))
+
+nextest:
+	@command -v cargo-nextest >/dev/null || { echo "cargo-nextest is missing: building it, once"; \
+	  cargo install cargo-nextest --locked; }
+
+# Installs the Debian packages of the commands that are missing, and says which.
+define install
+missing=""; \
+for tool in $(1); do command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool##*:}"; done; \
+if [ -n "$$missing" ]; then \
+  echo "missing Debian packages:$$missing: installing them"; \
+  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+  $$sudo apt-get update -q; \
+  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+fi
+endef
