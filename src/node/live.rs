@@ -301,7 +301,18 @@ const SHARDS: usize = 64;
 mod tests {
     use std::sync::Arc;
 
+    use parking_lot::Mutex;
+
     use super::*;
+    use crate::base::{Ids, Transport, Wall};
+    use crate::call::Beginning;
+    use crate::route::directory::Directory;
+    use crate::route::plan::{Destination, Presence};
+    use crate::route::testing::house;
+    use crate::route::{self, Origin};
+    use crate::sip::agent::{Received, Target};
+    use crate::sip::message::{self, Limits, Message, Request, parse};
+    use crate::sip::transaction::Timers;
 
     fn key(branch: &str) -> ServerKey {
         ServerKey::Branch { branch: branch.into(), sent_by: "h:5060".into(), method: "INVITE" }
@@ -330,11 +341,114 @@ mod tests {
         }
     }
 
+    /// The house, whose files break whoever looks at them where `broken`.
+    struct Looks {
+        directory: Arc<Directory>,
+        broken: bool,
+    }
+
+    impl route::plan::Live for Looks {
+        fn presence(&self, _: &EmployeeId) -> Presence {
+            Presence::Available
+        }
+        fn busy(&self, _: &EmployeeId) -> bool {
+            false
+        }
+        fn last_rung(&self, _: &EmployeeId) -> Option<Wall> {
+            None
+        }
+    }
+
+    impl Env for Looks {
+        fn directory(&self) -> &Arc<Directory> {
+            assert!(!self.broken, "a fault that the test puts in");
+            &self.directory
+        }
+        fn target(&self, _: &Destination, _: &[Target]) -> Option<Target> {
+            None
+        }
+    }
+
+    #[derive(Default)]
+    struct Sent(Mutex<Vec<String>>);
+
+    impl Wire for Sent {
+        fn put(&self, transmit: &Transmit) -> bool {
+            let line = transmit.bytes.split(|b| *b == b'\r').next().unwrap_or_default();
+            self.0.lock().push(String::from_utf8_lossy(line).into_owned());
+            true
+        }
+    }
+
+    fn invite(branch: &str) -> Request {
+        let bytes = format!(
+            "INVITE sip:+551140028922@ramal SIP/2.0\r\nVia: SIP/2.0/UDP h:5060;branch={branch}\r\n\
+             From: <sip:+5511987654321@h>;tag=1\r\nTo: <sip:+551140028922@ramal>\r\nCall-ID: {branch}\r\n\
+             CSeq: 1 INVITE\r\nContact: <sip:h:5060>\r\nContent-Length: 0\r\n\r\n"
+        );
+        match parse(&bytes.into(), &Limits::default()).unwrap() {
+            Message::Request(request) => request,
+            Message::Response(_) => panic!("a request"),
+        }
+    }
+
+    fn put_in(live: &Live, id: CallId, request: &Request, directory: &Directory) {
+        let ids = message::invitation(request).identities;
+        let entry = route::inbound(directory, &Origin::Trunk("carrier".into()), &ids).unwrap();
+        let key = ServerKey::of(request);
+        assert_eq!(live.claim(key.clone(), id), Claim::New);
+        let beginning = Beginning {
+            id,
+            ids: Ids::seeded(id.bits()),
+            timers: Timers::default(),
+            entry,
+            blacklisted: false,
+            label: "carrier".to_owned(),
+            now: Now::default(),
+            max_forwards: 70,
+            offer: None,
+        };
+        live.insert(Call::new(beginning, directory), key);
+    }
+
+    fn received(request: Request) -> CallEvent {
+        let at = "127.0.0.1:5060".parse().unwrap();
+        let hop = Hop { transport: Transport::Udp, local: at, remote: at, advertised: at };
+        CallEvent::Received(Box::new(Received { message: request.into(), hop }))
+    }
+
     #[tokio::test]
-    async fn an_empty_house_is_empty_at_once() {
-        let live = Arc::new(Live::new());
-        tokio::time::timeout(std::time::Duration::from_secs(1), live.settled()).await.expect("no call is up");
-        assert_eq!(live.up(), 0);
-        assert_eq!(live.owed(CallId::from_bits(1)).map(|owed| owed.len()), None);
+    async fn a_fault_of_ours_ends_its_call_and_no_other() {
+        let directory = Arc::new(house().build());
+        let (live, sent) = (Live::new(), Sent::default());
+        let (doomed, other) = (CallId::from_bits(1), CallId::from_bits(2));
+        let (one, two) = (invite("z9hG4bKone"), invite("z9hG4bKtwo"));
+        put_in(&live, doomed, &one, &directory);
+        put_in(&live, other, &two, &directory);
+        assert_eq!(live.up(), 2);
+        let whole = Looks { directory: Arc::clone(&directory), broken: false };
+        let broken = Looks { directory, broken: true };
+        let turn = live.step(doomed, Now::default(), received(one.clone()), &broken, &sent);
+        assert!(matches!(turn, Turn::Crashed), "{turn:?}");
+        live.remove(doomed).expect("it is taken out by whoever stepped it");
+        assert_eq!((live.up(), live.claimed(&ServerKey::of(&one))), (1, None));
+        sent.0.lock().clear();
+
+        let turn = live.step(other, Now::default(), received(two), &whole, &sent);
+        let Turn::Stepped { perform, arm } = turn else { panic!("{turn:?}") };
+        assert!(matches!(perform[0], Owed::Action(CallAction::Ask { .. })), "{perform:?}");
+        assert!(arm.is_some(), "the lookup has a deadline");
+        assert_eq!(*sent.0.lock(), ["SIP/2.0 100 Trying"]);
+        // Until those are performed nobody else is handed what comes to be owed.
+        let turn = live.step(other, Now::default(), CallEvent::HangUp, &whole, &sent);
+        assert!(matches!(turn, Turn::Stepped { perform, .. } if perform.is_empty()));
+        let owed = live.owed(other).expect("it waited");
+        assert!(owed.iter().any(|owed| matches!(owed, Owed::Action(CallAction::Save { .. }))), "{owed:?}");
+        assert!(live.owed(other).is_none());
+        assert_eq!(live.up(), 0, "it is over for its parties");
+        live.step(other, Now::default(), CallEvent::Saved, &whole, &sent);
+        tokio::time::timeout(std::time::Duration::from_secs(1), live.settled())
+            .await
+            .expect("nothing is up or unsaved");
     }
 }
