@@ -6,6 +6,7 @@ pub mod calls;
 pub mod check;
 pub mod control;
 pub mod crm;
+pub mod demo;
 pub mod explain;
 pub mod foresee;
 pub mod number;
@@ -43,6 +44,12 @@ pub struct Ramal {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Starts the real server on loopback with sample data, places the showcase calls, and checks what came of them
+    Demo {
+        /// Stay up afterwards, until Ctrl-C
+        #[arg(long)]
+        keep: bool,
+    },
     /// Runs the server; SIGHUP reloads, SIGTERM drains, a second SIGTERM stops
     Serve,
     /// Reads the files and names every fault, with its place and a mend
@@ -96,6 +103,7 @@ pub fn main() -> ExitCode {
     let done = match command {
         Command::Check => Ok(check::run(&config, json)),
         Command::Number { value, line } => Ok(number::run(&config, &value, line.as_deref(), json)),
+        Command::Demo { keep } => Ok(demo::run(keep)),
         Command::Serve => serve::run(&config),
         Command::Explain(asked) => House::open(&config).and_then(|house| foresee::run(&house, &asked, json)),
         Command::Crm(command) => House::open(&config).and_then(|house| house.desk(command.request()?, json)),

@@ -8,8 +8,13 @@ use crate::call::ladder::{self, Entry, Ink};
 
 /// A ladder as standard output can show it.
 pub(super) fn ladder(entries: &[Entry]) -> String {
-    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colours = colours();
     ladder::print(entries, &|ink, text| if colours { coloured(ink, &inert(text)) } else { inert(text) })
+}
+
+/// Whether standard output takes colours: a terminal, and `NO_COLOR` is not set.
+pub(super) fn colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Text from outside without control characters.

@@ -272,7 +272,7 @@ async fn read(
             _ => return,
         }
         let mut whole = false;
-        while let Some(frame) = framer.next() {
+        for frame in framer.by_ref() {
             match frame {
                 Frame::Message(bytes) => {
                     whole = true;

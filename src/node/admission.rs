@@ -119,12 +119,14 @@ impl Admission {
         self.rate.load().1.check().map_err(|_not_until| Full::Rate)
     }
 
-    /// Whether a stranger at this address gets an answer. Beyond some a second she gets silence: whoever forges
+    /// Whether strangers get answers at all.
+    pub(super) fn answers_strangers(&self) -> bool {
+        !self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Whether a stranger at this address gets one more answer. Beyond some a second she gets silence: whoever forges
     /// addresses must not make us an amplifier.
     pub(super) fn answers_stranger(&self, source: IpAddr) -> bool {
-        if self.silent.load(Ordering::Relaxed) {
-            return false;
-        }
         if self.strangers.len() >= STRANGERS {
             self.strangers.retain_recent();
             if self.strangers.len() >= STRANGERS {
@@ -198,6 +200,6 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(admission.answers_stranger(one));
         admission.set_silent(true);
-        assert!(!admission.answers_stranger([192, 0, 2, 3].into()));
+        assert!(!admission.answers_strangers());
     }
 }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Inner;
@@ -189,7 +188,7 @@ impl Handle {
     pub async fn drain(&self, at_most: Duration) -> usize {
         self.node.admission.begin_drain();
         // Over time or not, the count says what is left.
-        let _ = tokio::time::timeout(at_most, self.node.settled()).await;
+        let _ = tokio::time::timeout(at_most, self.node.live.settled()).await;
         self.node.live.up()
     }
 
@@ -223,17 +222,5 @@ impl Inner {
         ];
         let changed = needs_restart.iter().filter(|(_, changed)| *changed);
         changed.map(|(key, _)| format!("`{key}` has changed: that takes a restart")).collect()
-    }
-
-    /// Resolves when no call is up and none waits to be saved.
-    async fn settled(&self) {
-        self.live.empty().await;
-        loop {
-            let saved = self.saved.notified();
-            if self.saving.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            saved.await;
-        }
     }
 }

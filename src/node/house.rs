@@ -100,8 +100,14 @@ impl House {
         self.people.read().get(employee).copied().unwrap_or_default()
     }
 
-    /// A message could not reach this peer: for a while others come first.
+    /// A message could not reach this address: if it is a peer's, others come first for a while. Of strangers'
+    /// addresses, which may be forged, nothing is remembered.
     pub(super) fn lost(&self, peer: SocketAddr, now: Instant) {
+        let directory = self.directory();
+        let peers = directory.trunks.iter().flat_map(|trunk| &trunk.peers);
+        if !peers.chain(directory.pbxs.iter().flat_map(|pbx| &pbx.peers)).any(|known| known.address == Some(peer)) {
+            return;
+        }
         let mut unreachable = self.unreachable.write();
         unreachable.retain(|_, until| *until > now);
         unreachable.insert(peer, now + AVOIDED);
@@ -197,7 +203,7 @@ async fn resolve_peers(peers: &mut [Peer]) {
         match tokio::time::timeout(LOOKUP, asked).await {
             Ok(Ok(mut found)) => peer.address = found.next(),
             Ok(Err(fault)) => {
-                tracing::warn!(peer = peer.uri, %fault, "the peer's name is not found; `ramal reload` asks again")
+                tracing::warn!(peer = peer.uri, %fault, "the peer's name is not found; `ramal reload` asks again");
             }
             Err(_) => tracing::warn!(peer = peer.uri, "nobody answers for the peer's name; `ramal reload` asks again"),
         }

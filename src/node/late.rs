@@ -24,7 +24,7 @@ impl NewsWire {
             Some(node) => {
                 // None: the node is being taken down; the row in the store says it all.
                 if let Some(node) = node.upgrade() {
-                    node.written(news);
+                    node.written(&news);
                 }
             }
             None => self.early.lock().push(news),
@@ -36,23 +36,24 @@ impl NewsWire {
         // Set once, by the start of the node.
         let _ = self.node.set(Arc::downgrade(node));
         for news in std::mem::take(&mut *self.early.lock()) {
-            node.written(news);
+            node.written(&news);
         }
     }
 }
 
 impl Inner {
-    fn written(self: &Arc<Self>, news: WriteNews) {
+    fn written(self: &Arc<Self>, news: &WriteNews) {
         if self.live.has(news.call) && self.tell(news.call, CallEvent::CrmWrote(news.clone())) {
             return;
         }
-        let what = What::Crm { write: news.kind, state: news.state, detail: told(&news) };
+        let what = What::Crm { write: news.kind, state: news.state, detail: told(news) };
         self.trace.keep(news.call, vec![Entry { at: self.clock.now().wall, what }]);
-        let publications = publications(&news);
+        let publications = publications(news);
         if !publications.is_empty() {
             let node = Arc::clone(self);
             // Ends with one query of the call log.
-            tokio::spawn(async move { node.publish_late(news.call, publications).await });
+            let call = news.call;
+            tokio::spawn(async move { node.publish_late(call, publications).await });
         }
     }
 

@@ -12,7 +12,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use tokio::sync::Notify;
 
-use crate::base::{CallId, Hop, Instant, Now};
+use crate::base::{CallId, EmployeeId, Hop, Instant, Now};
 use crate::call::{self, Call, CallAction, CallEvent, Env};
 use crate::crm::model::{CallRecord, CallState};
 use crate::sip::agent::Transmit;
@@ -25,7 +25,9 @@ pub(super) struct Live {
     claims: DashMap<ServerKey, CallId>,
     /// Calls that are up for their parties: the others only wait for their last transactions to end.
     up: AtomicUsize,
-    changed: Notify,
+    /// Calls that are up, or whose last answers wait for their commit.
+    unsettled: AtomicUsize,
+    settled: Notify,
 }
 
 #[derive(Debug)]
@@ -33,14 +35,41 @@ struct Slot {
     call: Call,
     claim: ServerKey,
     is_up: bool,
+    is_settled: bool,
     /// The earliest wake-up that the timers owe it.
     armed: Option<Instant>,
     /// Handed out by no step yet.
     owed: Vec<Owed>,
     /// Somebody performs what earlier steps handed out.
     performing: bool,
-    /// Empty between steps; kept for its room.
-    out: Vec<CallAction>,
+    /// Who is counted as being in this call, for its own account of it may be lost in a crash.
+    busy: Vec<Busy>,
+}
+
+/// An employee who is counted as being in a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Busy {
+    pub(super) employee: EmployeeId,
+    /// By a call that she placed herself.
+    pub(super) placed: bool,
+}
+
+/// A wake-up to be owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arm {
+    pub(super) at: Instant,
+    /// One that is owed until now and need not be any more.
+    pub(super) instead_of: Option<Instant>,
+}
+
+/// A call that was taken out.
+#[derive(Debug)]
+pub(super) struct Removed {
+    pub(super) call: Call,
+    /// The wake-up that is still owed to it.
+    pub(super) armed: Option<Instant>,
+    /// Who is still counted as being in it.
+    pub(super) busy: Vec<Busy>,
 }
 
 /// Something to do for a call, in order.
@@ -71,9 +100,9 @@ pub(super) enum Turn {
         /// To be performed now, then [`Live::owed`] asked; empty: nothing, or somebody else does.
         perform: Vec<Owed>,
         /// To be armed in the timers.
-        arm: Option<Instant>,
+        arm: Option<Arm>,
     },
-    /// The call's machine panicked; the call is gone.
+    /// The call's machine panicked: the call is to be taken out.
     Crashed,
 }
 
@@ -89,7 +118,8 @@ impl Live {
             calls: DashMap::with_shard_amount(SHARDS),
             claims: DashMap::with_shard_amount(SHARDS),
             up: AtomicUsize::new(0),
-            changed: Notify::new(),
+            unsettled: AtomicUsize::new(0),
+            settled: Notify::new(),
         }
     }
 
@@ -98,14 +128,14 @@ impl Live {
         self.up.load(Ordering::Acquire)
     }
 
-    /// Resolves when no call is up.
-    pub(super) async fn empty(&self) {
+    /// Resolves when no call is up and none waits for its commit.
+    pub(super) async fn settled(&self) {
         loop {
-            let changed = self.changed.notified();
-            if self.up() == 0 {
+            let settled = self.settled.notified();
+            if self.unsettled.load(Ordering::Acquire) == 0 {
                 return;
             }
-            changed.await;
+            settled.await;
         }
     }
 
@@ -134,37 +164,38 @@ impl Live {
     pub(super) fn insert(&self, call: Call, claim: ServerKey) {
         let id = call.id();
         self.up.fetch_add(1, Ordering::AcqRel);
-        let slot = Slot { call, claim, is_up: true, armed: None, owed: Vec::new(), performing: false, out: Vec::new() };
+        self.unsettled.fetch_add(1, Ordering::AcqRel);
+        let slot = Slot {
+            call,
+            claim,
+            is_up: true,
+            is_settled: false,
+            armed: None,
+            owed: Vec::new(),
+            performing: false,
+            busy: Vec::new(),
+        };
         self.calls.insert(id, slot);
     }
 
     /// Tells a call of an event.
     pub(super) fn step(&self, id: CallId, now: Now, event: CallEvent, env: &dyn Env, wire: &dyn Wire) -> Turn {
         let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown };
+        let was_saved = matches!(event, CallEvent::Saved);
         let turn = slot.step(now, event, env, wire);
-        self.after(slot.settle(), turn, id, slot)
+        self.count(&mut slot, was_saved);
+        turn
     }
 
     /// Wakes a call whose wake-up came due; arms the next where it was not the call's time yet.
     pub(super) fn wake(&self, id: CallId, now: Now, env: &dyn Env, wire: &dyn Wire) -> Turn {
         let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown };
         slot.armed = None;
-        let turn = if slot.call.next_wakeup().is_some_and(|at| at <= now.mono) {
-            slot.step(now, CallEvent::Wake, env, wire)
-        } else {
-            slot.turn()
-        };
-        self.after(slot.settle(), turn, id, slot)
-    }
-
-    fn after<G>(&self, ended: bool, turn: Turn, id: CallId, guard: G) -> Turn {
-        drop(guard);
-        if ended {
-            self.one_less();
+        if slot.call.next_wakeup().is_none_or(|at| at > now.mono) {
+            return slot.turn();
         }
-        if matches!(turn, Turn::Crashed) {
-            drop(self.remove(id));
-        }
+        let turn = slot.step(now, CallEvent::Wake, env, wire);
+        self.count(&mut slot, false);
         turn
     }
 
@@ -176,18 +207,33 @@ impl Live {
     }
 
     /// Takes a call out, with its claim.
-    pub(super) fn remove(&self, id: CallId) -> Option<Call> {
-        let (_, slot) = self.calls.remove(&id)?;
+    pub(super) fn remove(&self, id: CallId) -> Option<Removed> {
+        let (_, mut slot) = self.calls.remove(&id)?;
         self.claims.remove(&slot.claim);
-        if slot.is_up {
-            self.one_less();
-        }
-        Some(slot.call)
+        self.leave_up(&mut slot);
+        self.settle(&mut slot);
+        Some(Removed { call: slot.call, armed: slot.armed, busy: slot.busy })
     }
 
-    fn one_less(&self) {
-        if self.up.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.changed.notify_waiters();
+    /// Counts a call out where it has just ended, or its record has just been committed.
+    fn count(&self, slot: &mut Slot, was_saved: bool) {
+        if slot.is_up && slot.call.is_ended() {
+            self.leave_up(slot);
+        }
+        if was_saved {
+            self.settle(slot);
+        }
+    }
+
+    fn leave_up(&self, slot: &mut Slot) {
+        if std::mem::replace(&mut slot.is_up, false) {
+            self.up.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn settle(&self, slot: &mut Slot) {
+        if !std::mem::replace(&mut slot.is_settled, true) && self.unsettled.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.settled.notify_waiters();
         }
     }
 
@@ -209,36 +255,42 @@ impl Live {
 
 impl Slot {
     fn step(&mut self, now: Now, event: CallEvent, env: &dyn Env, wire: &dyn Wire) -> Turn {
-        let (call, out) = (&mut self.call, &mut self.out);
+        let call = &mut self.call;
+        let mut out = Vec::new();
         // Whatever state a panic leaves behind is never looked at again.
-        if catch_unwind(AssertUnwindSafe(|| call.handle(now, event, env, out))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| call.handle(now, event, env, &mut out))).is_err() {
             return Turn::Crashed;
         }
-        for action in self.out.drain(..) {
+        for action in out {
             match action {
                 CallAction::Send(transmit) => {
                     if !wire.put(&transmit) {
                         self.owed.push(Owed::Unreachable(transmit.hop));
                     }
+                    continue;
                 }
-                other => self.owed.push(Owed::Action(other)),
+                CallAction::Busy { ref employee, busy: true, placed } => {
+                    self.busy.push(Busy { employee: employee.clone(), placed });
+                }
+                CallAction::Busy { ref employee, busy: false, placed } => {
+                    let there = self.busy.iter().position(|busy| busy.employee == *employee && busy.placed == placed);
+                    there.map(|at| self.busy.swap_remove(at));
+                }
+                _ => {}
             }
+            self.owed.push(Owed::Action(action));
         }
         self.turn()
     }
 
     fn turn(&mut self) -> Turn {
         let next = self.call.next_wakeup();
-        let arm = next.filter(|at| self.armed.is_none_or(|armed| *at < armed));
-        self.armed = arm.or(self.armed);
+        let arm = next
+            .filter(|at| self.armed.is_none_or(|armed| *at < armed))
+            .map(|at| Arm { at, instead_of: self.armed.replace(at) });
         let perform = if self.performing { Vec::new() } else { std::mem::take(&mut self.owed) };
         self.performing |= !perform.is_empty();
         Turn::Stepped { perform, arm }
-    }
-
-    /// Whether the call has just ended for its parties.
-    fn settle(&mut self) -> bool {
-        self.is_up && self.call.is_ended() && std::mem::replace(&mut self.is_up, false)
     }
 }
 
@@ -281,7 +333,7 @@ mod tests {
     #[tokio::test]
     async fn an_empty_house_is_empty_at_once() {
         let live = Arc::new(Live::new());
-        tokio::time::timeout(std::time::Duration::from_secs(1), live.empty()).await.expect("no call is up");
+        tokio::time::timeout(std::time::Duration::from_secs(1), live.settled()).await.expect("no call is up");
         assert_eq!(live.up(), 0);
         assert_eq!(live.owed(CallId::from_bits(1)).map(|owed| owed.len()), None);
     }

@@ -22,11 +22,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 pub use self::clock::Clock;
@@ -101,9 +99,6 @@ struct Inner {
     metrics: Metrics,
     ids: Mutex<Ids>,
     sip_timers: transaction::Timers,
-    /// Calls whose last answers wait for their commit.
-    saving: AtomicUsize,
-    saved: Notify,
     listening: Vec<(Transport, SocketAddr)>,
     path: PathBuf,
     began_with: Settings,
@@ -151,8 +146,6 @@ impl Node {
                 metrics: Metrics::new(),
                 ids: Mutex::new(Ids::from_os()),
                 sip_timers: transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 },
-                saving: AtomicUsize::new(0),
-                saved: Notify::new(),
                 listening: sockets.listening.clone(),
                 path,
                 began_with: settings,

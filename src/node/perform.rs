@@ -2,12 +2,11 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::Inner;
-use super::live::{Owed, Turn, Wire};
+use super::live::{Arm, Busy, Owed, Removed, Turn, Wire};
 use crate::base::{CallId, Pii};
 use crate::call::{CallAction, CallEvent};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
@@ -46,15 +45,15 @@ impl Inner {
             }
             Turn::Stepped { perform, arm } => (perform, arm),
         };
-        if let Some(at) = arm {
-            self.timers.arm(at, call);
+        if let Some(Arm { at, instead_of }) = arm {
+            self.timers.arm(at, call, instead_of);
         }
         while !perform.is_empty() {
             for owed in perform {
                 match owed {
                     Owed::Action(action) => self.perform(call, action),
                     Owed::Unreachable(hop) => {
-                        self.house.lost(hop.remote, self.clock.now().mono);
+                        self.lost(hop.remote);
                         // Its actions are owed behind these: this step performs for all.
                         self.tell(call, CallEvent::Unreachable(hop));
                     }
@@ -68,6 +67,13 @@ impl Inner {
     fn crashed(&self, call: CallId) {
         tracing::error!(call_id = %call, "a fault of ours ended this call; its parties are left to their own timers");
         self.metrics.call_crashed();
+        let Some(Removed { armed, busy, .. }) = self.live.remove(call) else { return };
+        if let Some(at) = armed {
+            self.timers.disarm(at, call);
+        }
+        for Busy { employee, placed } in busy {
+            self.house.count(employee, false, placed);
+        }
         self.outbox.call_ended(call);
     }
 
@@ -118,7 +124,6 @@ impl Inner {
         let call = record.id;
         self.metrics.call_ended(&record);
         log_end(&record);
-        self.saving.fetch_add(1, Ordering::AcqRel);
         let committed = self.outbox.save(record, writes);
         let node = Arc::clone(self);
         // Ends by itself within the limit.
@@ -131,14 +136,14 @@ impl Inner {
                 Err(_) => tracing::debug!(call_id = %call, "the call is not saved yet; its last answer goes out"),
             }
             node.tell(call, CallEvent::Saved);
-            if node.saving.fetch_sub(1, Ordering::AcqRel) == 1 {
-                node.saved.notify_waiters();
-            }
         });
     }
 
     fn finish(&self, call: CallId) {
-        let Some(ended) = self.live.remove(call) else { return };
+        let Some(Removed { call: ended, armed, .. }) = self.live.remove(call) else { return };
+        if let Some(at) = armed {
+            self.timers.disarm(at, call);
+        }
         if !ended.is_ended() {
             // It left no record, so nobody else tells the CRM that it is over.
             self.outbox.call_ended(call);

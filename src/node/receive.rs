@@ -3,6 +3,7 @@
 //! Answers given in here keep no state (RFC 3261 §8.2.7): a retransmission gets the same answer again, with the same
 //! To-tag, and the ACK to a refusal finds nobody and needs nobody.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::net::sink::{Path, Sink};
 use crate::route::{self, Entry, Origin, Refusal};
 use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
 use crate::sip::message::{
-    self, Fault, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
+    self, Fault, Limits, Message, Name, Objection, ParseError, Request, Response, Status, inspect, method_text, parse,
 };
 use crate::sip::transaction::ServerKey;
 
@@ -43,7 +44,7 @@ impl Sink for Reception {
     fn unreachable(&self, path: Path, sent: &[u8]) {
         let Some(node) = self.0.upgrade() else { return };
         tracing::debug!(to = %path.remote, "a message did not get there");
-        node.house.lost(path.remote, node.clock.now().mono);
+        node.lost(path.remote);
         if let Some(call) = top_branch(sent).and_then(call_of_branch) {
             node.tell(call, CallEvent::Unreachable(node.outbound.back(path)));
         }
@@ -94,6 +95,11 @@ impl Inner {
         };
         match known {
             Some(call) => {
+                if is_renegotiation(&request)
+                    && let Some(objection) = inspect(&request, SUPPORTED)
+                {
+                    return self.object(path, request, &objection);
+                }
                 // Gone between the two looks: as if it had come a moment later, when its retransmission will.
                 self.hand_over(call, path, request.into());
             }
@@ -197,6 +203,11 @@ impl Inner {
         self.hand_over(id, path, request.into());
     }
 
+    fn object(&self, path: Path, mut request: Request, objection: &Objection) {
+        request.headers.stamp_source(path.remote);
+        self.answer(path, &request, objection.response(&request));
+    }
+
     fn refuse_for_now(&self, path: Path, request: &Request, full: Full) {
         tracing::debug!(from = %path.remote, why = %full, "an INVITE is refused for now");
         self.metrics.overloaded();
@@ -224,8 +235,16 @@ impl Inner {
         }
     }
 
+    /// Whether a stranger is answered; one at an address that the files name is never ignored for insisting.
     fn hears_strangers(&self, path: Path) -> bool {
-        self.admission.answers_stranger(path.remote.ip())
+        let ip = path.remote.ip();
+        self.admission.answers_strangers()
+            && (route::origin::is_named(&self.house.directory(), ip) || self.admission.answers_stranger(ip))
+    }
+
+    /// A message could not reach this address: if it is a peer's, others come first for a while.
+    pub(super) fn lost(&self, remote: SocketAddr) {
+        self.house.lost(remote, self.clock.now().mono);
     }
 
     /// Answers without state.
@@ -255,6 +274,11 @@ fn dialler(entry: &Entry) -> Option<&crate::base::EmployeeId> {
         Entry::Outgoing(outgoing) => outgoing.employee.as_ref().map(|employee| &employee.id),
         Entry::Internal(internal) => internal.employee.as_ref().map(|employee| &employee.id),
     }
+}
+
+/// What makes or changes a session inside a dialog; other requests may carry whatever the far end understands.
+fn is_renegotiation(request: &Request) -> bool {
+    matches!(request.method, Method::Invite | Method::Update) && request.headers.to_tag().is_some()
 }
 
 /// Methods that mean nothing outside a dialog, or a transaction.

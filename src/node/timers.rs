@@ -1,10 +1,9 @@
 //! When calls are to be woken: one queue of `(deadline, call)` in order, and the one task that waits for its head.
 //!
-//! A call's timers live in its own machines; here stands at most the earliest of them. An entry is never taken back:
-//! when it comes due, the call is asked whether anything is due indeed (`Live::wake`), and put in again where not.
+//! A call's timers live in its own machines; here stands the earliest of them, once armed. Where that moves to a later
+//! time it stays: when it comes due, the call is asked whether anything is due indeed (`Live::wake`), and put in again.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -15,30 +14,38 @@ use crate::base::{CallId, Instant};
 /// Wake-ups that are owed.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    due: Mutex<BinaryHeap<Reverse<(Instant, CallId)>>>,
+    due: Mutex<BTreeSet<(Instant, CallId)>>,
     earlier: Notify,
 }
 
 impl Timers {
-    /// Owes `call` a wake-up.
-    pub(super) fn arm(&self, at: Instant, call: CallId) {
+    /// Owes `call` a wake-up, instead of a later one where it had that.
+    pub(super) fn arm(&self, at: Instant, call: CallId, instead_of: Option<Instant>) {
         let mut due = self.due.lock();
-        let is_first = due.peek().is_none_or(|Reverse((first, _))| at < *first);
-        due.push(Reverse((at, call)));
+        if let Some(later) = instead_of {
+            due.remove(&(later, call));
+        }
+        let is_first = due.first().is_none_or(|(first, _)| at < *first);
+        due.insert((at, call));
         drop(due);
         if is_first {
             self.earlier.notify_one();
         }
     }
 
-    /// Takes out everything that is due at `now`, in order.
+    /// Owes `call` nothing more.
+    pub(super) fn disarm(&self, at: Instant, call: CallId) {
+        self.due.lock().remove(&(at, call));
+    }
+
+    /// Takes out everything that is due at `now`, in order; gives when the next is.
     fn take_due(&self, now: Instant, into: &mut Vec<CallId>) -> Option<Instant> {
         let mut due = self.due.lock();
-        while let Some(Reverse((at, call))) = due.peek().copied() {
+        while let Some((at, call)) = due.first().copied() {
             if at > now {
                 return Some(at);
             }
-            due.pop();
+            due.pop_first();
             into.push(call);
         }
         None
@@ -77,12 +84,15 @@ mod tests {
         let woken = Mutex::new(Vec::new());
         let began = clock.now().mono;
         let call = CallId::from_bits;
-        timers.arm(began + Duration::from_secs(3), call(3));
-        timers.arm(began + Duration::from_secs(2), call(2));
+        timers.arm(began + Duration::from_secs(3), call(3), None);
+        timers.arm(began + Duration::from_secs(4), call(2), None);
+        timers.arm(began + Duration::from_secs(2), call(2), Some(began + Duration::from_secs(4)));
+        timers.arm(began + Duration::from_secs(1), call(1), None);
+        timers.disarm(began + Duration::from_secs(1), call(1));
         let run = timers.run(clock, |call| {
             woken.lock().push((call.bits(), clock.now().mono.since(began).as_secs()));
             if call.bits() == 2 {
-                timers.arm(began + Duration::from_millis(2500), CallId::from_bits(9));
+                timers.arm(began + Duration::from_millis(2500), CallId::from_bits(9), None);
             }
         });
         // Ends with the paused clock, not with the machine's.

@@ -89,7 +89,8 @@ pub fn audio_address(sdp: &[u8]) -> Option<SocketAddr> {
                 break;
             }
             let text = std::str::from_utf8(media).ok()?;
-            port = text.strip_prefix("audio ").and_then(|rest| rest.split(' ').next()).and_then(|p| p.parse::<u16>().ok());
+            port =
+                text.strip_prefix("audio ").and_then(|rest| rest.split(' ').next()).and_then(|p| p.parse::<u16>().ok());
         } else if let Some(c) = line.strip_prefix(b"c=IN IP4 ").or_else(|| line.strip_prefix(b"c=IN IP6 ")) {
             let address = std::str::from_utf8(c).ok().and_then(|text| text.parse::<IpAddr>().ok());
             *(if port.is_some() { &mut own } else { &mut session }) = address;

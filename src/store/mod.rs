@@ -56,8 +56,6 @@ struct Inner {
     clock: Clock,
     unsaved: usize,
     writer: Mutex<Option<JoinHandle<()>>>,
-    /// Let go of after the writer has ended, when the store is closed.
-    lock: Mutex<Option<Lock>>,
 }
 
 /// Why new calls cannot be taken on, or soon cannot.
@@ -86,13 +84,13 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full) // a commit survives power loss
             .busy_timeout(Duration::from_secs(2))
-            .optimize_on_close(true, None);
+            .optimize_on_close(true, None)
+            .disable_statement_logging();
         let db = prepare(&options, clock()).await.map_err(|cause| refine(cause, &path))?;
         let queue = Arc::new(Queue::new());
-        let reader = Reader::beside_writer(&path).await?;
-        let writer = tokio::spawn(Writer::new(Arc::clone(&queue), options, db).run());
-        let inner =
-            Inner { queue, reader, clock, unsaved, writer: Mutex::new(Some(writer)), lock: Mutex::new(Some(lock)) };
+        let reader = Reader::beside_writer(&path);
+        let writer = tokio::spawn(Writer::new(Arc::clone(&queue), options, db, lock).run());
+        let inner = Inner { queue, reader, clock, unsaved, writer: Mutex::new(Some(writer)) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -172,7 +170,6 @@ impl Store {
             tracing::error!(%error, "the store's writer ended badly");
         }
         self.inner.reader.close().await;
-        drop(self.inner.lock.lock().take());
     }
 
     /// Ends the writer where it stands, as a kill would.
@@ -185,7 +182,6 @@ impl Store {
             drop(writer.await);
         }
         self.inner.reader.close().await;
-        drop(self.inner.lock.lock().take());
     }
 
     /// Runs this on the writer's connection before its next try.

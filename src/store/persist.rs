@@ -1,10 +1,11 @@
-//! One commit: a statement for each table that has rows, each fed by one JSON array.
+//! One commit: a statement for each table, each fed by one JSON array.
 //!
 //! Every statement replaces whole rows by key, so that a commit whose outcome is in doubt can be repeated.
 
-use serde::Serialize;
+use std::sync::LazyLock;
+
+use serde::{Serialize, Serializer};
 use serde_json::json;
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::StoreError;
@@ -13,69 +14,107 @@ use super::words::{text_of, write_state};
 use crate::base::{CallId, Wall};
 use crate::crm::model::CallRecord;
 
-/// A commit made ready: statements with their JSON arrays, in order.
-pub(super) struct Statements {
-    puts: Vec<(&'static str, String)>,
+/// A commit made ready: one script with the JSON array of each of its statements.
+///
+/// One script, because each statement by itself would be handed to the database's thread and back: at a few calls a
+/// commit that costs more than the rows.
+pub(super) struct Commit {
+    script: &'static str,
+    arrays: Vec<String>,
     forget_before: Option<Wall>,
 }
 
-impl Statements {
-    /// Those that put these rows in place.
+impl Commit {
+    /// Puts these rows in place.
     pub(super) fn of(rows: &Rows) -> Self {
-        let mut statements = Self { puts: Vec::with_capacity(8), forget_before: rows.forget_before };
-        statements.crm(rows);
-        statements.log(rows);
-        statements
+        let mut arrays = of_calls(rows).to_vec();
+        let rare = rare(rows);
+        let script = if rare.iter().all(|array| array == "[]") {
+            OF_CALLS.as_str()
+        } else {
+            arrays.extend(rare);
+            ALL.as_str()
+        };
+        Self { script, arrays, forget_before: rows.forget_before }
     }
 
-    /// Commits all of them or none.
-    pub(super) async fn commit(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
-        let mut tx = db.begin_with("BEGIN IMMEDIATE").await?;
-        for (sql, rows) in &self.puts {
-            sqlx::query(*sql).bind(rows.as_str()).execute(&mut *tx).await?;
+    /// All of it or nothing.
+    pub(super) async fn run(&self, db: &mut SqliteConnection) -> Result<(), StoreError> {
+        let mut query = sqlx::query(self.script);
+        for array in &self.arrays {
+            query = query.bind(array.as_str());
+        }
+        if let Err(error) = query.execute(&mut *db).await {
+            if let Err(error) = sqlx::raw_sql("ROLLBACK").execute(&mut *db).await {
+                // Disk full and the like end the transaction by themselves.
+                tracing::debug!(%error, "no transaction was left to roll back");
+            }
+            return Err(error.into());
         }
         if let Some(before) = self.forget_before {
             for sql in [FORGET_OUTBOX, FORGET_LEAD_CALLS, FORGET_CALLS] {
-                sqlx::query(sql).bind(before.unix_millis()).execute(&mut *tx).await?;
+                sqlx::query(sql).bind(before.unix_millis()).execute(&mut *db).await?;
             }
         }
-        tx.commit().await?;
         Ok(())
     }
-
-    fn crm(&mut self, rows: &Rows) {
-        let crm = &rows.crm;
-        self.put(CONTACTS, crm.contacts.values());
-        self.put(COMPANIES, crm.companies.values());
-        self.put(LEADS, crm.leads.values());
-        self.put(DEALS, crm.deals.values());
-        self.put(PHONES, crm.phones.iter().map(|(phone, of)| (phone.digits(), of.kind, of.id)));
-        self.put(LEAD_CALLS, crm.lead_calls.iter());
-        self.put(ACTIVITIES, crm.activities.iter().map(|(call, row)| activity(*call, row)));
-        self.put(MOVED_ACTIVITIES, crm.moved_activities.iter());
-        let gone = crm.exceptions.iter().filter(|(_, row)| row.is_none()).map(|(value, _)| value);
-        self.put(EXCEPTIONS_GONE, gone);
-        self.put(EXCEPTIONS, crm.exceptions.values().flatten());
-    }
-
-    fn log(&mut self, rows: &Rows) {
-        self.put(CALLS, rows.calls.values().map(call));
-        self.put(CREATED, rows.created.iter().map(|(call, created)| (call, text_of(created))));
-        let gone = rows.outbox.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| key);
-        self.put(OUTBOX_GONE, gone);
-        self.put(OUTBOX, rows.outbox.iter().filter_map(|(key, row)| Some(outbox(*key, row.as_ref()?))));
-        self.put(PRESENCE, rows.presence.iter());
-    }
-
-    /// Feeds the rows to the statement; no rows, no statement.
-    fn put<T: Serialize>(&mut self, sql: &'static str, rows: impl Iterator<Item = T>) {
-        let mut rows = rows.peekable();
-        if rows.peek().is_some() {
-            let all: Vec<T> = rows.collect();
-            self.puts.push((sql, text_of(&all)));
-        }
-    }
 }
+
+/// What calls leave; in the order of [`CALL_STATEMENTS`].
+fn of_calls(rows: &Rows) -> [String; 8] {
+    let crm = &rows.crm;
+    [
+        array(crm.contacts.values()),
+        array(crm.leads.values()),
+        array(crm.phones.iter().map(|(phone, of)| (phone.digits(), of.kind, of.id))),
+        array(&crm.lead_calls),
+        array(crm.activities.iter().map(|(call, row)| activity(*call, row))),
+        array(rows.calls.values().map(call)),
+        array(rows.created.iter().map(|(call, created)| (call, text_of(created)))),
+        array(rows.outbox.iter().filter_map(|(key, row)| Some(outbox(*key, row.as_ref()?)))),
+    ]
+}
+
+/// What operators and late events leave; in the order of [`RARE_STATEMENTS`].
+fn rare(rows: &Rows) -> [String; 7] {
+    let crm = &rows.crm;
+    [
+        array(crm.companies.values()),
+        array(crm.deals.values()),
+        array(&crm.moved_activities),
+        array(crm.exceptions.iter().filter(|(_, row)| row.is_none()).map(|(value, _)| value)),
+        array(crm.exceptions.values().flatten()),
+        array(rows.outbox.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| key)),
+        array(&rows.presence),
+    ]
+}
+
+fn array<T: Serialize>(rows: impl IntoIterator<Item = T>) -> String {
+    let mut json = Vec::with_capacity(256);
+    serde_json::Serializer::new(&mut json).collect_seq(rows).expect("rows have a JSON form");
+    String::from_utf8(json).expect("serde_json writes UTF-8")
+}
+
+/// Joins statements to one transaction; each one's `$1` becomes the parameter of its place.
+fn script(statements: &[&str]) -> String {
+    let mut script = String::from("BEGIN IMMEDIATE;\n");
+    for (place, statement) in (1..).zip(statements) {
+        script.push_str(&statement.replace("$1", &format!("${place}")));
+        script.push_str(";\n");
+    }
+    script.push_str("COMMIT");
+    script
+}
+
+static OF_CALLS: LazyLock<String> = LazyLock::new(|| script(&CALL_STATEMENTS));
+
+static ALL: LazyLock<String> =
+    LazyLock::new(|| script(&[CALL_STATEMENTS.as_slice(), RARE_STATEMENTS.as_slice()].concat()));
+
+const CALL_STATEMENTS: [&str; 8] = [CONTACTS, LEADS, PHONES, LEAD_CALLS, ACTIVITIES, CALLS, CREATED, OUTBOX];
+
+const RARE_STATEMENTS: [&str; 7] =
+    [COMPANIES, DEALS, MOVED_ACTIVITIES, EXCEPTIONS_GONE, EXCEPTIONS, OUTBOX_GONE, PRESENCE];
 
 fn call(record: &CallRecord) -> impl Serialize + use<> {
     #[derive(Serialize)]

@@ -23,7 +23,7 @@ impl Reader {
         if !path.exists() {
             return Err(StoreError::Missing(path));
         }
-        let reader = Self::beside_writer(&path).await?;
+        let reader = Self::beside_writer(&path);
         let found = schema::version(&mut *reader.pool.acquire().await?).await?;
         match found.cmp(&schema::LATEST) {
             std::cmp::Ordering::Less => Err(StoreError::Older { found, known: schema::LATEST }),
@@ -32,10 +32,10 @@ impl Reader {
         }
     }
 
-    pub(super) async fn beside_writer(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn beside_writer(path: &Path) -> Self {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(Duration::from_secs(2));
         let pool = SqlitePoolOptions::new().max_connections(2).min_connections(0).connect_lazy_with(options);
-        Ok(Self { pool, path: path.to_owned() })
+        Self { pool, path: path.to_owned() }
     }
 
     /// Since when the process that holds the store has run; `None` where none holds it.

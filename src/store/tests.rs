@@ -170,3 +170,19 @@ async fn presence_and_the_turn_of_a_queue_survive_a_restart() {
     assert_eq!(reader.presences().await.unwrap()["ana"], "off");
     assert_eq!(reader.last_rung().await.unwrap()["bruno"], clock()());
 }
+
+#[tokio::test]
+async fn whoever_writes_to_a_closed_store_is_told() {
+    let Opened { store, _folder, .. } = open().await;
+    store.close().await;
+    assert!(matches!(store.set_presence(&"ana".into(), "away").await, Err(StoreError::Closed)));
+}
+
+#[tokio::test]
+async fn serve_waits_a_moment_for_a_command_that_holds_the_store() {
+    let Opened { url, store, _folder } = open().await;
+    let waits = tokio::spawn(async move { Store::open_patiently(&url, 3, clock(), Duration::from_secs(10)).await });
+    tokio::task::yield_now().await;
+    store.close().await;
+    waits.await.unwrap().unwrap();
+}

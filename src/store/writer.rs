@@ -5,7 +5,7 @@
 //! until it succeeds: nothing is dropped, and what came meanwhile waits behind it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,12 +13,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Notify, watch};
 
-use super::persist::Statements;
+use super::lock::Lock;
+use super::persist::Commit;
 use super::rows::Rows;
 use super::{OnNews, StoreError};
 
 /// Between two commits: with the commit itself it stays under the contract's 20 ms.
-const GATHER: Duration = Duration::from_millis(12);
+const GATHER: Duration = Duration::from_millis(15);
 
 /// Between two tries of a commit that fails.
 const RETRY: [Duration; 4] =
@@ -34,6 +35,8 @@ pub(super) struct Queue {
     trouble: Mutex<Option<String>>,
     on_news: Mutex<Option<OnNews>>,
     closing: watch::Sender<bool>,
+    /// The writer is gone: whoever waits for a commit is told so.
+    ended: AtomicBool,
 }
 
 impl Queue {
@@ -45,12 +48,16 @@ impl Queue {
             trouble: Mutex::default(),
             on_news: Mutex::default(),
             closing: watch::Sender::new(false),
+            ended: AtomicBool::new(false),
         }
     }
 
     /// Runs `decide` with the rows of the next commit, alone: what it reads and what it adds are one step.
     pub(super) fn append<T>(&self, decide: impl FnOnce(&mut Rows) -> T) -> T {
         let decided = decide(&mut self.pending.lock());
+        if self.ended.load(Ordering::Acquire) {
+            drop(self.take());
+        }
         self.wake.notify_one();
         decided
     }
@@ -112,11 +119,13 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     options: SqliteConnectOptions,
     db: SqliteConnection,
+    /// Let go of when the last commit is through, or the task is aborted.
+    _lock: Lock,
 }
 
 impl Writer {
-    pub(super) fn new(queue: Arc<Queue>, options: SqliteConnectOptions, db: SqliteConnection) -> Self {
-        Self { queue, options, db }
+    pub(super) fn new(queue: Arc<Queue>, options: SqliteConnectOptions, db: SqliteConnection, lock: Lock) -> Self {
+        Self { queue, options, db, _lock: lock }
     }
 
     /// Runs until the queue is closed and empty.
@@ -139,6 +148,8 @@ impl Writer {
                 self.queue.wake.notified().await;
             }
         }
+        self.queue.ended.store(true, Ordering::Release);
+        drop(self.queue.take());
         if let Err(error) = self.db.close().await {
             tracing::warn!(%error, "the store did not close cleanly; its journal will be read at the next start");
         }
@@ -150,9 +161,9 @@ impl Writer {
         if let Some(pragma) = rows.pragma {
             sqlx::raw_sql(pragma).execute(&mut self.db).await.unwrap();
         }
-        let statements = Statements::of(&rows);
+        let commit = Commit::of(&rows);
         for attempt in 0.. {
-            let Err(error) = statements.commit(&mut self.db).await else { break };
+            let Err(error) = commit.run(&mut self.db).await else { break };
             self.queue.failed(&error);
             if *self.queue.closing.borrow() {
                 tracing::error!(records = rows.calls.len(), %error, "the store was closed with records that it does not take");

@@ -1,6 +1,6 @@
 //! A house to test against: the real server in a folder of its own, and the sockets of its carrier and its PBX.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "test code; each test file uses its part")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -53,14 +53,8 @@ impl Bank {
         let socket = UdpSocket::bind("127.0.0.1:0").await?;
         let at = socket.local_addr()?;
         let names = names.iter().map(|(user, name)| ((*user).to_owned(), (*name).to_owned())).collect();
-        let state = Mutex::new(Phones {
-            us: at,
-            ids,
-            parties: Vec::new(),
-            scripts: BTreeMap::new(),
-            due: Vec::new(),
-            names,
-        });
+        let state =
+            Mutex::new(Phones { us: at, ids, parties: Vec::new(), scripts: BTreeMap::new(), due: Vec::new(), names });
         let shared = Arc::new(Shared { socket, at, clock, changed: Notify::new(), state });
         let reader = tokio::spawn(run(shared.clone()));
         Ok(Self { shared, reader })
@@ -126,16 +120,26 @@ impl Bank {
 
     /// Waits until this party's last call is in such a state; false where it does not come.
     pub(super) async fn until(&self, name: &str, so: impl Fn(&Party) -> bool) -> bool {
+        self.wait(|phones| phones.last(name).is_some_and(&so)).await
+    }
+
+    /// `so` is asked under the lock of the phones: it must not ask this bank for anything.
+    async fn wait(&self, so: impl Fn(&Phones) -> bool) -> bool {
         let wait = async {
             loop {
                 let changed = self.shared.changed.notified();
-                if self.is(name, &so) {
+                if so(&self.shared.state.lock()) {
                     return;
                 }
                 changed.await;
             }
         };
         tokio::time::timeout(PATIENCE, wait).await.is_ok()
+    }
+
+    /// Waits until this party has had so many calls.
+    pub(super) async fn until_calls(&self, name: &str, count: usize) -> bool {
+        self.wait(|phones| phones.calls_of(name) >= count).await
     }
 
     /// Waits until she talks.
@@ -150,13 +154,12 @@ impl Bank {
 
     /// Whether this party's last call is in such a state.
     pub(super) fn is(&self, name: &str, so: impl Fn(&Party) -> bool) -> bool {
-        let phones = self.shared.state.lock();
-        phones.parties.iter().rev().find(|(_, p, _)| p.name == name).is_some_and(|(_, p, _)| so(p))
+        self.shared.state.lock().last(name).is_some_and(so)
     }
 
     /// How many calls this party had.
     pub(super) fn calls_of(&self, name: &str) -> usize {
-        self.shared.state.lock().parties.iter().filter(|(_, p, _)| p.name == name).count()
+        self.shared.state.lock().calls_of(name)
     }
 
     /// What the last call of this party hears and says, with where its media go.
@@ -165,6 +168,16 @@ impl Bank {
         let (_, party, media) = phones.parties.iter().rev().find(|(_, p, _)| p.name == name)?;
         let to = crate::sdp::audio_address(party.heard.as_ref()?)?;
         Some((media.clone(), to))
+    }
+}
+
+impl Phones {
+    fn last(&self, name: &str) -> Option<&Party> {
+        self.parties.iter().rev().find(|(_, p, _)| p.name == name).map(|(_, p, _)| p)
+    }
+
+    fn calls_of(&self, name: &str) -> usize {
+        self.parties.iter().filter(|(_, p, _)| p.name == name).count()
     }
 }
 

@@ -11,12 +11,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub use print::paint;
 use print::Printer;
 use stage::{NoStage, Scene, Stage};
 
 /// Runs the demo; success only if every call and every row came out as promised.
-pub async fn run(keep: bool) -> ExitCode {
+pub fn run(keep: bool) -> ExitCode {
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(demo(keep)),
+        Err(error) => {
+            eprintln!("the demo could not be set up: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn demo(keep: bool) -> ExitCode {
     let folder = std::env::temp_dir().join(format!("ramal-demo-{}", std::process::id()));
     let code = match play(folder.clone(), keep).await {
         Ok(0) => ExitCode::SUCCESS,

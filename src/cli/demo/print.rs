@@ -1,10 +1,9 @@
 //! What the demo prints: titles, ladders, rows and promises; coloured on a terminal.
 
-use std::io::IsTerminal;
-
 use owo_colors::OwoColorize;
 
-use crate::call::ladder::{self, Entry, Ink};
+use crate::call::ladder::Entry;
+use crate::cli::paint;
 use crate::crm::embedded::Found;
 
 /// Where to, and in which colours.
@@ -16,7 +15,7 @@ pub(super) struct Printer {
 impl Printer {
     /// Coloured where standard output is a terminal and `NO_COLOR` is not set.
     pub(super) fn new() -> Self {
-        Self { coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
+        Self { coloured: paint::colours() }
     }
 
     /// The heading of a scene.
@@ -30,7 +29,7 @@ impl Printer {
 
     /// A call's ladder.
     pub(super) fn ladder(self, entries: &[Entry]) {
-        print!("{}", ladder::print(entries, &|ink, text| paint(self.coloured, ink, text)));
+        print!("{}", paint::ladder(entries));
     }
 
     /// A promise, kept or not.
@@ -62,20 +61,5 @@ impl Printer {
             let outcome = activity.outcome.as_str();
             println!("    activity {:>2}  {outcome}, {who}, {} s talked, at {at}", activity.id, activity.talk_seconds);
         }
-    }
-}
-
-/// A piece of a ladder in its colour.
-pub fn paint(coloured: bool, ink: Ink, text: &str) -> String {
-    if !coloured {
-        return text.to_owned();
-    }
-    match ink {
-        Ink::Time | Ink::Why => text.dimmed().to_string(),
-        Ink::Request => text.bold().to_string(),
-        Ink::Answer => text.green().to_string(),
-        Ink::Refusal => text.red().to_string(),
-        Ink::Decision => text.yellow().to_string(),
-        Ink::Crm => text.cyan().to_string(),
     }
 }

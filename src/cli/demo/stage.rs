@@ -9,22 +9,30 @@ use super::scenes;
 use crate::base::{CallId, Ids, PhoneNumber};
 use crate::call::ladder::Entry;
 use crate::config;
+use crate::crm::Backend;
 use crate::crm::embedded::{Done, Edit, EditError, Embedded, Found, find};
 use crate::crm::model::EntityKind;
 use crate::node::{Clock, Handle, Node};
 use crate::route::dial;
 use crate::softphone::{Act, State};
+use crate::store::CallFilter;
 
 /// The demo's line.
 const LINE: &str = "+551140028922";
 /// How long a row may take to appear.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many packets each says: a little more than a second.
+const SPOKEN: u16 = 55;
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Everybody and everything.
 pub(super) struct Stage {
     pub(super) carrier: Bank,
     pub(super) office: Bank,
     node: Node,
+    handle: Handle,
     folder: PathBuf,
     seen: Vec<CallId>,
 }
@@ -78,8 +86,8 @@ impl Stage {
         let file = folder.join("ramal.toml");
         tokio::fs::write(&file, operator_file(&folder, &carrier, &office)).await?;
         let loaded = config::load(&file)?;
-        let node = Node::start(loaded.settings, &file).await?;
-        let stage = Self { carrier, office, node, folder, seen: Vec::new() };
+        let node = Node::start(loaded.settings, file).await?;
+        let stage = Self { carrier, office, handle: node.handle(), node, folder, seen: Vec::new() };
         let us = stage.handle().listening()[0].1;
         stage.carrier.serve(us);
         stage.office.serve(us);
@@ -106,11 +114,12 @@ impl Stage {
 
     /// The running server.
     pub(super) fn handle(&self) -> &Handle {
-        self.node.handle()
+        &self.handle
     }
 
     fn crm(&self) -> &Embedded {
-        self.handle().crm()
+        let Backend::Embedded(crm) = self.handle.crm();
+        crm
     }
 
     /// The folder of the demo.
@@ -148,18 +157,19 @@ impl Stage {
         self.office.until(name, |p| matches!(p.state, State::Ringing | State::Up)).await
     }
 
-    /// Waits until this phone has had more than `before` calls.
+    /// Waits until this phone has one call more than `before`.
     pub(super) async fn office_call(&self, name: &str, before: usize) -> bool {
-        self.office.until(name, |_| self.office.calls_of(name) > before).await
+        self.office.until_calls(name, before + 1).await
     }
 
     /// Lets two speak for a while; true where each heard the other.
     pub(super) async fn talk(&self, customer: &str, phone: &str) -> bool {
-        let (Some((one, to_one)), Some((two, to_two))) = (self.carrier.media(customer), self.office.media(phone)) else {
+        let (Some((one, to_one)), Some((two, to_two))) = (self.carrier.media(customer), self.office.media(phone))
+        else {
             return false;
         };
-        tokio::join!(one.speak(to_one, 15), two.speak(to_two, 15));
-        one.heard_of(&two) >= 12 && two.heard_of(&one) >= 12
+        tokio::join!(one.speak(to_one, SPOKEN), two.speak(to_two, SPOKEN));
+        one.heard_of(&two) >= u32::from(SPOKEN) - 3 && two.heard_of(&one) >= u32::from(SPOKEN) - 3
     }
 
     /// The customer hangs up; waits until both calls are over.
@@ -184,7 +194,7 @@ impl Stage {
 
     /// How many writes are owed.
     pub(super) async fn owed(&self) -> usize {
-        self.handle().outbox().await.map_or(0, |owed| owed.len())
+        self.handle().outbox().list().await.map_or(0, |owed| owed.len())
     }
 
     /// What the CRM has of a number.
@@ -196,24 +206,32 @@ impl Stage {
 
     /// The same, as soon as it is so; what there is after a while where it never is.
     pub(super) async fn until_found(&self, phone: &str, so: impl Fn(&Found) -> bool) -> Found {
-        let wait = async {
-            loop {
-                let found = self.find(phone).await;
-                if so(&found) {
-                    return found;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+        let looks = PATIENCE.as_millis() / LOOK.as_millis();
+        for _ in 0..looks {
+            let found = self.find(phone).await;
+            if so(&found) {
+                return found;
             }
-        };
-        match tokio::time::timeout(PATIENCE, wait).await {
-            Ok(found) => found,
-            Err(_) => self.find(phone).await,
+            tokio::time::sleep(LOOK).await;
         }
+        self.find(phone).await
     }
 
     /// Whether a call of this number stands in the call log.
     pub(super) async fn is_logged(&self, phone: &str) -> bool {
-        self.handle().ended_calls_of(phone).await.is_ok_and(|calls| !calls.is_empty())
+        let looks = PATIENCE.as_millis() / LOOK.as_millis();
+        for _ in 0..looks {
+            if self.logged(phone).await {
+                return true;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        false
+    }
+
+    async fn logged(&self, phone: &str) -> bool {
+        let filter = CallFilter { number: Some(phone.to_owned()), ..CallFilter::default() };
+        self.handle().store().reader().calls(&filter, None, 10).await.is_ok_and(|(calls, _)| !calls.is_empty())
     }
 
     /// The ladders of a scene's calls.

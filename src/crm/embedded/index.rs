@@ -114,7 +114,7 @@ impl Index {
         let later = |last: &mut Option<Wall>| *last = (*last).max(Some(ended));
         match at.kind {
             EntityKind::Contact | EntityKind::Company => {
-                self.change_client(at, rows, |row| later(&mut row.last_activity))
+                self.change_client(at, rows, |row| later(&mut row.last_activity));
             }
             EntityKind::Lead => self.change_lead(at.id, rows, |row| later(&mut row.last_activity)),
             EntityKind::Deal => {}

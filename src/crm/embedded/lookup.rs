@@ -30,7 +30,7 @@ impl Index {
         for entity in having {
             match self.candidate(entity, &mut passed_over, &mut fresh_lead) {
                 Some(candidate) if candidates.iter().all(|c| c.entity != candidate.entity) => {
-                    candidates.push(candidate)
+                    candidates.push(candidate);
                 }
                 _ => {}
             }

@@ -76,6 +76,12 @@ impl Waiting {
         }
     }
 
+    /// Its time has come; or the machine's date was set back, so that it would not come for long.
+    fn is_due(&self, now: Wall) -> bool {
+        let longest = i64::try_from(LONGEST_WAIT.as_millis()).unwrap_or(i64::MAX);
+        !(1..=longest).contains(&(self.next_at.unix_millis() - now.unix_millis()))
+    }
+
     /// Puts the next try off.
     pub(super) fn put_off(&mut self, now: Wall, error: String) {
         let wait = FIRST_WAIT.saturating_mul(1 << self.attempts.min(16)).min(LONGEST_WAIT);
@@ -172,7 +178,7 @@ impl Owed {
     /// The call's first write, where it may be tried now.
     pub(super) fn due(&self, call: CallId, now: Wall) -> Option<&OwedWrite> {
         let first = self.calls.get(&call)?.writes.values().next()?;
-        (first.committed && first.next_at <= now).then_some(&first.write)
+        (first.committed && first.is_due(now)).then_some(&first.write)
     }
 
     /// The calls whose first write may be tried now, and when the next one of the others may.
@@ -181,7 +187,7 @@ impl Owed {
         let mut next: Option<Wall> = None;
         for first in self.calls.values().filter_map(|line| line.writes.values().next()).filter(|first| first.committed)
         {
-            if first.next_at <= now {
+            if first.is_due(now) {
                 due.push(first.write.call);
             } else {
                 next = Some(next.map_or(first.next_at, |next| next.min(first.next_at)));
@@ -210,5 +216,34 @@ impl Owed {
             self.calls.remove(&call);
         }
         over && !lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crm::testing::{PAULO, START, create};
+
+    fn wall(seconds: i64) -> Wall {
+        Wall::from_unix_millis(START + seconds * 1000)
+    }
+
+    #[test]
+    fn tries_are_put_off_twice_as_long_each_time_up_to_half_a_minute() {
+        let mut waiting = Waiting::new(create(1, PAULO, "bruno"), wall(0));
+        let gaps = std::iter::repeat_with(|| {
+            waiting.put_off(wall(0), "down".to_owned());
+            waiting.next_at.unix_millis() - START
+        });
+        let gaps: Vec<_> = gaps.take(10).collect();
+        assert_eq!(gaps, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn a_date_set_back_by_an_hour_puts_nothing_off() {
+        let mut waiting = Waiting::new(create(1, PAULO, "bruno"), wall(3600));
+        waiting.put_off(wall(3600), "down".to_owned());
+        assert!(!waiting.is_due(wall(3600)));
+        assert!(waiting.is_due(wall(0)));
     }
 }

@@ -1,15 +1,20 @@
 //! Being called: the A leg's INVITE, our responses to it, its CANCEL and its ACK (RFC 3261 §9.2, §13.3).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rsip::Method;
 
 use super::leg::{Ack, Bye, Leg, Ringing, Unacked, Usage};
-use super::transactions::Wants;
+use super::transactions::{Wants, send_all};
 use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose, tokens};
 use crate::base::{Hop, LegId, Now};
 use crate::sip::dialog::{Dialog, End, LocalCseq, RemoteCseq, RouteSet, uri_of, without_params};
 use crate::sip::message::{Name, Request, Response, Status, invitation};
-use crate::sip::transaction::ServerKey;
+use crate::sip::transaction::{ServerEvent, ServerKey};
+
+/// How long a provisional lasts before it is sent once more.
+const REMIND: Duration = Duration::from_secs(60);
 
 impl UserAgent {
     /// A provisional answer to the A leg. `fork` chooses the early dialog: each fork has a To-tag of its own; `None`
@@ -23,6 +28,7 @@ impl UserAgent {
         let response = compose::with_dialog(response, &server.request, &server.hop);
         let response = with_sdp(response, sdp);
         self.respond(now, at, &response, out);
+        self.remind_later(now);
     }
 
     /// 200 to the A leg, with the To-tag of `fork`.
@@ -60,6 +66,7 @@ impl UserAgent {
             shown: Vec::new(),
             offered: invitation.offer.is_some(),
             canceled: false,
+            remind: None,
         };
         self.legs.push(Leg {
             id: LegId::A,
@@ -75,8 +82,8 @@ impl UserAgent {
         out.events.push(LegEvent::Invited { invitation: Box::new(invitation) });
     }
 
-    /// RFC 3261 §17.2.1: "generate a 100 (Trying) response unless it knows that the TU will generate a provisional or
-    /// final response within 200 ms": the CRM alone may take most of that.
+    /// RFC 3261 §17.2.1: "The server transaction MUST generate a 100 (Trying) response unless it knows that the TU will
+    /// generate a provisional or final response within 200 ms": the CRM alone may take most of that.
     pub(super) fn trying(&mut self, now: Now, at: usize, out: &mut AgentOut) {
         let response = Response::to(&self.servers[at].request, Status::TRYING);
         self.respond(now, at, &response, out);
@@ -86,7 +93,8 @@ impl UserAgent {
     pub(super) fn receive_cancel(&mut self, now: Now, key: ServerKey, request: &Request, hop: Hop, out: &mut AgentOut) {
         let canceled = ServerKey::of_canceled(request);
         let Some(invite) = self.servers.iter().find(|server| server.key == canceled) else {
-            // "If the UAS did not find a matching transaction …, it SHOULD respond to the CANCEL with a 481".
+            // "If the UAS did not find a matching transaction for the CANCEL …, it SHOULD respond to the CANCEL with a
+            // 481".
             return self.reply(request, hop, Status::CALL_DOES_NOT_EXIST, out);
         };
         let (leg, calls, is_open) = (invite.leg, invite.wants == Wants::Call, invite.is_open());
@@ -100,8 +108,9 @@ impl UserAgent {
         let at = self.open(key, leg, hop, request, Wants::Nothing);
         let response = Response::to(&self.servers[at].request, Status::OK).with_to_tag(&tag);
         self.respond(now, at, &response, out);
-        // deviates: a re-INVITE that is cancelled goes on. "If it has not issued a final response …, its behavior
-        // depends": 487 would leave the two legs with different descriptions, as the other one has the offer by now.
+        // "If the original request was an INVITE, the UAS SHOULD immediately respond to the INVITE with a 487".
+        // deviates: a re-INVITE goes on. 487 would leave the legs with different descriptions: the other one has the
+        // offer by now.
         if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(leg)
             && calls
             && is_open
@@ -126,6 +135,7 @@ impl UserAgent {
         let tag = self.leg_mut(leg).and_then(Leg::dialog_mut).map(|dialog| dialog.local.tag.clone());
         let request = &self.servers[at].request;
         let response = Response::to(request, Status::OK).with_to_tag(tag.as_deref().unwrap_or_default());
+        let has_sdp = sdp.is_some();
         let response = with_sdp(compose::with_dialog(response, request, &hop), sdp);
         self.unacked.push(Unacked {
             leg,
@@ -134,7 +144,7 @@ impl UserAgent {
             response: response.to_bytes(),
             resend: self.timers.doubling_to_t2(now.mono),
             give_up: now.mono + self.timers.give_up(),
-            offers,
+            offers: offers && has_sdp,
             makes_dialog,
         });
         self.respond(now, at, &response, out);
@@ -176,6 +186,25 @@ impl UserAgent {
         for leg in never {
             out.events.push(LegEvent::NeverAcked { leg });
             self.bye_if_waiting(now, leg, out);
+        }
+    }
+
+    /// Repeats the last provisional of an INVITE that rings for long.
+    ///
+    /// RFC 3261 §13.3.1.1: "To prevent cancellation, the UAS MUST send a non-100 provisional response at every minute, to
+    /// handle the possibility of lost provisional responses."
+    pub(super) fn remind(&mut self, now: Now, out: &mut AgentOut) {
+        let due = self.leg(LegId::A).and_then(Leg::next_wakeup).is_some_and(|due| now.mono >= due);
+        let Some(at) = self.call_to_answer().filter(|_| due) else { return };
+        let server = &mut self.servers[at];
+        let effects = server.handle(now, &self.timers, ServerEvent::Again);
+        send_all(effects, server.hop, server.leg, out);
+        self.remind_later(now);
+    }
+
+    fn remind_later(&mut self, now: Now) {
+        if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(LegId::A) {
+            ringing.remind = Some(now.mono + REMIND);
         }
     }
 

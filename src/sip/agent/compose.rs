@@ -26,7 +26,7 @@ pub(super) const SDP: &str = "application/sdp";
 /// The user part of our Contact.
 const CONTACT_USER: &str = "ramal";
 
-/// RFC 3261 §8.1.1.6: "a UAC MUST insert a Max-Forwards header field into each request it originates with a value that
+/// RFC 3261 §8.1.1.6: "A UAC MUST insert a Max-Forwards header field into each request it originates with a value that
 /// SHOULD be 70".
 pub(super) const MAX_FORWARDS: u8 = 70;
 
@@ -75,10 +75,10 @@ pub(super) fn in_dialog(method: Method, dialog: &Dialog, cseq: u32, via: &str) -
 
 /// What the ACK to an INVITE's refusal and its CANCEL have in common with it.
 ///
-/// RFC 3261 §17.1.1.3: "the ACK request … MUST contain values for the Call-ID, From, and Request-URI that are equal to
-/// the values of those header fields in the request"; "a single Via header field … equal to the top Via"; "the CSeq
-/// header field in the ACK MUST contain the same value for the sequence number"; its Route fields too. §9.1 says the
-/// same of CANCEL.
+/// RFC 3261 §17.1.1.3: "The ACK request constructed by the client transaction MUST contain values for the Call-ID,
+/// From, and Request-URI that are equal to the values of those header fields in the request"; "The ACK MUST contain a
+/// single Via header field, and this MUST be equal to the top Via header field of the original request"; its Route
+/// fields "MUST appear in the ACK". §9.1 says the same of CANCEL.
 pub(super) fn head(invite: &Request) -> Request {
     let mut head = Request::new(invite.method, invite.uri.clone());
     for name in [Name::Via, Name::MaxForwards, Name::Route, Name::From, Name::To, Name::CallId, Name::CSeq] {
@@ -158,8 +158,13 @@ pub(super) fn with_dialog(response: Response, request: &Request, hop: &Hop) -> R
     let is_success = response.status.is_success();
     // RFC 3261 §12.1.1: "The UAS MUST add a Contact header field to the response."
     let response = response.with_record_routes(request).with(Name::Contact, contact(hop));
-    // RFC 3261 §13.3.1.4: "The 2xx response … SHOULD contain the Allow header field".
-    if is_success { response.with(Name::Allow, ALLOW) } else { response }
+    // RFC 3261 §13.3.1.4: "A 2xx response to an INVITE SHOULD contain the Allow header field and the Supported header
+    // field".
+    match is_success {
+        true if SUPPORTED.is_empty() => response.with(Name::Allow, ALLOW),
+        true => response.with(Name::Allow, ALLOW).with(Name::Supported, supported()),
+        false => response,
+    }
 }
 
 /// The status with that code. The call asks for codes of SIP; should it not, the response is still one.

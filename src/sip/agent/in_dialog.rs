@@ -21,11 +21,13 @@ impl UserAgent {
         let (wants, status) = (self.servers[at].wants, compose::status(status));
         match wants {
             Wants::ReInvite(_) if status.is_success() => {
+                self.refresh_by_request(at);
                 let offers =
                     compose::sdp_of(&self.servers[at].request.headers, &self.servers[at].request.body).is_none();
                 self.accept_invite(now, at, (sdp, offers, false), out);
             }
             Wants::Update(_) if status.is_success() => {
+                self.refresh_by_request(at);
                 let server = &self.servers[at];
                 let response = Response::to(&server.request, status).with(Name::Contact, compose::contact(&server.hop));
                 self.respond(now, at, &with_sdp(response, sdp), out);
@@ -80,11 +82,17 @@ impl UserAgent {
             let at = self.open(key, id, hop, request, Wants::Nothing);
             return self.answer_at(now, at, Status::SERVER_INTERNAL_ERROR, out);
         }
-        // RFC 3261 §12.2.2: "target refresh requests": INVITE, and UPDATE by RFC 3311.
-        if matches!(request.method, Method::Invite | Method::Update) {
-            dialog.refresh_target(headers.get(&Name::Contact).map(AsRef::as_ref));
-        }
         self.dispatch(now, (key, id), request, hop, out);
+    }
+
+    /// A target refresh request of the peer's (INVITE, and UPDATE by RFC 3311) is about to be accepted.
+    ///
+    /// RFC 3261 §12.2.2: "If the request is rejected, none of the state changes are performed": so not before.
+    pub(super) fn refresh_by_request(&mut self, at: usize) {
+        let (leg, contact) = (self.servers[at].leg, self.servers[at].request.headers.get(&Name::Contact).cloned());
+        if let Some(dialog) = self.leg_mut(leg).and_then(Leg::dialog_mut) {
+            dialog.refresh_target(contact.as_deref());
+        }
     }
 
     /// A request in order, of a dialog that is not over.
@@ -131,7 +139,7 @@ impl UserAgent {
         hop: Hop,
         out: &mut AgentOut,
     ) {
-        if let Err(why) = self.under_way(leg).admit_invite() {
+        if let Err(why) = self.under_way(leg).admit() {
             return self.out_of_turn(now, (key, leg), (request, hop), why, out);
         }
         let id = self.new_request(leg);
@@ -151,11 +159,12 @@ impl UserAgent {
     ) {
         let Some(offer) = compose::sdp_of(&request.headers, &request.body) else {
             let at = self.open(key, leg, hop, request, Wants::Nothing);
+            self.refresh_by_request(at);
             let server = &self.servers[at];
             let response = Response::to(&server.request, Status::OK).with(Name::Contact, compose::contact(&server.hop));
             return self.respond(now, at, &response, out);
         };
-        if let Err(why) = self.under_way(leg).admit_offer() {
+        if let Err(why) = self.under_way(leg).admit() {
             return self.out_of_turn(now, (key, leg), (request, hop), why, out);
         }
         let id = self.new_request(leg);
@@ -173,7 +182,7 @@ impl UserAgent {
     ) {
         let Some(Leg { usage, .. }) = self.leg_mut(leg) else { return };
         match usage {
-            // RFC 3261 §15: "the caller's UA MAY send a BYE for either confirmed or early dialogs": it gives up.
+            // RFC 3261 §15: "The caller's UA MAY send a BYE for either confirmed or early dialogs": it gives up.
             Usage::Ringing(ringing) => {
                 let first = !std::mem::replace(&mut ringing.canceled, true);
                 let at = self.open(key, leg, hop, request, Wants::Nothing);
@@ -182,7 +191,7 @@ impl UserAgent {
                     out.events.push(LegEvent::Canceled { leg });
                 }
             }
-            // "the callee's UA MUST NOT send a BYE on early dialogs."
+            // "the callee's UA MAY send a BYE on confirmed dialogs, but MUST NOT send a BYE on early dialogs."
             Usage::Calling(_) => {
                 let at = self.open(key, leg, hop, request, Wants::Nothing);
                 self.answer_at(now, at, Status::CALL_DOES_NOT_EXIST, out);
@@ -199,12 +208,15 @@ impl UserAgent {
 
     /// Ends a leg's INVITE usage: what waits for an answer in it gets one.
     ///
-    /// RFC 3261 §15.1.2: "The UAS MUST still respond to any pending requests received for that dialog. It is RECOMMENDED
-    /// that a 487 (Request Terminated) response be generated to those pending requests."
+    /// RFC 3261 §15.1.2: "The UAS MUST still respond to any pending requests received for that dialog. It is
+    /// RECOMMENDED that a 487 (Request Terminated) response be generated to those pending requests."
     pub(super) fn end(&mut self, now: Now, id: LegId, bye: Bye, out: &mut AgentOut) {
         for at in 0..self.servers.len() {
             let server = &self.servers[at];
             if server.leg == id && server.is_open() && server.wants.id().is_some() {
+                if let Wants::Refer(refer) = server.wants {
+                    self.drop_subscription(refer, out);
+                }
                 self.answer_at(now, at, Status::REQUEST_TERMINATED, out);
             }
         }

@@ -120,8 +120,8 @@ impl UserAgent {
     pub(super) fn invite_failed(&mut self, leg: LegId, by: FailedBy, out: &mut AgentOut) {
         let Some(leg) = self.leg_mut(leg).filter(|leg| matches!(leg.usage, Usage::Calling(_))) else { return };
         leg.end(Bye::None);
-        // RFC 3261 §8.1.3.1: a timeout "MUST be treated as if a 408 (Request Timeout) status code has been received";
-        // a transport error as "a 503 (Service Unavailable)".
+        // RFC 3261 §8.1.3.1: a timeout is treated as a 408 (Request Timeout), a transport error as a 503 (Service
+        // Unavailable).
         let status = if by == FailedBy::Timeout { 408 } else { 503 };
         out.events.push(LegEvent::Failed { leg: leg.id, status, by, contacts: Vec::new() });
     }
@@ -134,7 +134,8 @@ impl UserAgent {
                 continue;
             }
             // RFC 3261 §9.1: "If there is no final response for the original request in 64*T1 seconds …, the client
-            // SHOULD then consider the original transaction cancelled and SHOULD destroy the client transaction".
+            // SHOULD then consider the original transaction cancelled and SHOULD destroy the client transaction
+            // handling the original request."
             leg.end(Bye::None);
             self.clients.retain(|client| !(client.leg == leg.id && client.purpose == Purpose::Invite));
             out.events.push(LegEvent::Failed { leg: leg.id, status: 487, by: FailedBy::Timeout, contacts: Vec::new() });
@@ -225,8 +226,9 @@ impl UserAgent {
     /// Sends the ACK to a 2xx, and keeps it for repeats of that.
     ///
     /// RFC 3261 §13.2.2.4: "The header fields of the ACK are constructed in the same way as for any request sent within
-    /// a dialog with the exception of the CSeq"; "the sequence number … MUST be the same as the INVITE being
-    /// acknowledged". "The ACK MUST be passed to the client transport every time a retransmission of the 2xx … arrives."
+    /// a dialog …. The sequence number of the CSeq header field MUST be the same as the INVITE being acknowledged".
+    /// "The ACK MUST be passed to the client transport every time a retransmission of the 2xx final response that
+    /// triggered the ACK arrives."
     pub(super) fn send_ack(
         &mut self,
         now: Now,
@@ -299,14 +301,6 @@ impl Leg {
             out.sends.push(Transmit { hop: *hop, bytes: bytes.clone(), leg: self.id, again: true });
         }
         true
-    }
-
-    /// When something of it is due that is no transaction's.
-    pub(super) fn next_wakeup(&self) -> Option<crate::base::Instant> {
-        match self.usage {
-            Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) => Some(give_up),
-            _ => None,
-        }
     }
 }
 

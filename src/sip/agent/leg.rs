@@ -87,6 +87,9 @@ pub(super) struct Ringing {
     pub(super) offered: bool,
     /// CANCEL came.
     pub(super) canceled: bool,
+    /// When the last provisional goes once more, so that no proxy takes the INVITE for forgotten; `None` before the
+    /// first one but 100.
+    pub(super) remind: Option<Instant>,
 }
 
 /// A leg that we call, before the final response.
@@ -147,8 +150,8 @@ pub(super) struct Unacked {
     pub(super) cseq: u32,
     pub(super) hop: Hop,
     pub(super) response: Bytes,
-    /// "an interval that starts at T1 seconds and doubles for each retransmission until it reaches T2 seconds",
-    /// "independent of whatever transport protocols are used".
+    /// "an interval that starts at T1 seconds and doubles for each retransmission until it reaches T2 seconds".
+    /// "This is independent of whatever transport protocols are used to send the response."
     pub(super) resend: Backoff,
     /// "If the server retransmits the 2xx response for 64*T1 seconds without receiving an ACK, …".
     pub(super) give_up: Instant,
@@ -207,6 +210,15 @@ impl Leg {
                 dialog.is_of(call_id, local_tag, remote_tag).then_some(dialog)
             }
             Usage::Ended { dialog: None, .. } => None,
+        }
+    }
+
+    /// When something of it is due that is no transaction's.
+    pub(super) fn next_wakeup(&self) -> Option<Instant> {
+        match &self.usage {
+            Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) => Some(*give_up),
+            Usage::Ringing(ringing) => ringing.remind,
+            Usage::Calling(_) | Usage::Up { .. } | Usage::ByeWaits(_) | Usage::Ended { .. } => None,
         }
     }
 

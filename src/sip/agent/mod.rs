@@ -66,7 +66,8 @@ impl UserAgent {
             call,
             ids,
             timers,
-            legs: Vec::new(),
+            // Most calls are of two.
+            legs: Vec::with_capacity(2),
             clients: Vec::new(),
             servers: Vec::new(),
             unacked: Vec::new(),
@@ -96,6 +97,7 @@ impl UserAgent {
         self.resend_unacked(now, out);
         self.give_up_canceled(now, out);
         self.clients.retain(|c| !(c.is_open() && c.orphaned.is_some_and(|due| now.mono >= due)));
+        self.remind(now, out);
         self.sweep(now);
     }
 
@@ -189,5 +191,12 @@ impl UserAgent {
         self.clients.retain(|client| !client.is_over());
         self.servers.retain(|server| !server.is_over());
         self.legs.iter_mut().for_each(|leg| leg.acks.retain(|ack| ack.until > now.mono));
+        // A call that is up has no transaction for most of its life: it need not keep their room.
+        if self.clients.is_empty() {
+            self.clients = Vec::new();
+        }
+        if self.servers.is_empty() {
+            self.servers = Vec::new();
+        }
     }
 }

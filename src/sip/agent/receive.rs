@@ -47,8 +47,8 @@ impl UserAgent {
         } else if self.leg(LegId::A).is_none() {
             self.receive_invite(now, key, request, hop, out);
         } else {
-            // RFC 3261 §8.2.2.2: "If the request … matches an ongoing transaction … but … does not match that
-            // transaction …, the UAS core SHOULD generate a 482 (Loop Detected) response": it came by two ways.
+            // RFC 3261 §8.2.2.2: an INVITE that is no repeat of the first by its branch came by another way: "the UAS
+            // core SHOULD generate a 482 (Loop Detected) response".
             self.reply(request, hop, compose::status(482), out);
         }
     }
@@ -59,8 +59,7 @@ impl UserAgent {
         else {
             return;
         };
-        // RFC 3261 §8.1.3.3 (more than one Via), §18.1.2: what matches no client transaction "MUST be silently
-        // discarded" here; a stray 2xx is no reason to answer (RFC 6026 §7.2).
+        // A response that matches no client transaction is dropped, a stray 2xx to INVITE too (RFC 6026 §7.2).
         let matches = |client: &super::Outgoing| client.cseq == cseq && client.key.matches(branch, method);
         let Some(at) = self.clients.iter().position(matches) else { return };
         let client = &mut self.clients[at];
@@ -118,7 +117,7 @@ impl UserAgent {
 
     /// Responds without a transaction, where the same request always gets the same response.
     ///
-    /// RFC 3261 §8.2.7: "a stateless UAS … does not maintain transaction state"; so a guessed tag costs us no memory.
+    /// As a stateless UAS does (RFC 3261 §8.2.7), so that a guessed tag costs us no memory.
     pub(super) fn reply(&mut self, request: &Request, hop: Hop, status: Status, out: &mut AgentOut) {
         let mut request = request.clone();
         request.headers.stamp_source(hop.remote);

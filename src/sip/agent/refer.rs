@@ -163,7 +163,7 @@ impl UserAgent {
     }
 
     /// Forgets a subscription; what it had still to say is lost.
-    fn drop_subscription(&mut self, refer: RequestId, out: &mut AgentOut) {
+    pub(super) fn drop_subscription(&mut self, refer: RequestId, out: &mut AgentOut) {
         let Some(at) = self.subscriptions.iter().position(|subscription| subscription.refer == refer) else { return };
         let unsaid = self.subscriptions.remove(at).queue;
         out.events.extend(unsaid.into_iter().map(|n| LegEvent::Replied { request: n.id, status: 481, sdp: None }));

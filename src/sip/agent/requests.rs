@@ -157,7 +157,8 @@ impl UserAgent {
         }
     }
 
-    /// A response to a request of ours inside a dialog, the first provisional or final one, or a repeated 2xx to INVITE.
+    /// A response to a request of ours inside a dialog, the first provisional or final one, or a repeated 2xx to
+    /// INVITE.
     pub(super) fn request_answered(&mut self, now: Now, at: usize, response: &Response, out: &mut AgentOut) {
         let (leg, purpose, cseq) = (self.clients[at].leg, self.clients[at].purpose, self.clients[at].cseq);
         let status = response.status;

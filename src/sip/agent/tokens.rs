@@ -6,7 +6,8 @@ use crate::sip::message::build::{MAGIC_COOKIE, host};
 
 /// A new branch of a transaction of this leg: cookie, call, leg, `.`, 16 random hex digits.
 ///
-/// RFC 3261 §8.1.1.7: "The branch parameter value MUST be unique across space and time for all requests sent by the UA."
+/// RFC 3261 §8.1.1.7: "The branch parameter value MUST be unique across space and time for all requests sent by the
+/// UA."
 pub(super) fn branch(call: CallId, leg: LegId, ids: &mut Ids) -> String {
     format!("{MAGIC_COOKIE}{call}{}.{:016x}", leg.0, ids.bits())
 }

@@ -10,8 +10,8 @@ impl LocalCseq {
         Self(last)
     }
 
-    /// The next request's. RFC 3261 §12.2.1.1: "the CSeq sequence numbers … MUST be monotonically increasing and
-    /// contiguous (increasing-by-one) in each direction".
+    /// The next request's. RFC 3261 §12.2.1.1: "Requests within a dialog MUST contain strictly monotonically increasing
+    /// and contiguous CSeq sequence numbers (increasing-by-one) in each direction".
     pub fn take_next(&mut self) -> u32 {
         self.0 = self.0.wrapping_add(1);
         self.0
@@ -30,9 +30,10 @@ impl RemoteCseq {
 
     /// Whether a request with this number is in order; if so it is the last from now on.
     ///
-    /// RFC 3261 §12.2.2: "If … the sequence number of the request is lower than the remote sequence number, the request
-    /// is out of order and MUST be rejected with a 500". An equal one is that too: its transaction is long over.
-    /// "It is possible for the CSeq sequence number to be higher … by more than one."
+    /// RFC 3261 §12.2.2: "If the remote sequence number was not empty, but the sequence number of the request is lower
+    /// than the remote sequence number, the request is out of order and MUST be rejected with a 500". An equal one is
+    /// too: its transaction is long over. "It is possible for the CSeq sequence number to be higher than the remote
+    /// sequence number by more than one. This is not an error condition".
     #[must_use]
     pub fn admit(&mut self, number: u32) -> bool {
         let in_order = self.0.is_none_or(|last| number > last);

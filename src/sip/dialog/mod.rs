@@ -35,8 +35,8 @@ pub struct Dialog {
 pub struct End {
     /// The From or To value without its tag.
     pub address: Box<str>,
-    /// The tag; empty for a peer of RFC 2543 (RFC 3261 §12.1.1: "If the value of the … tag … was not present, its value
-    /// MUST be considered to be null").
+    /// The tag; empty for a peer of RFC 2543. RFC 3261 §12.1.1: "A UAS MUST be prepared to receive a request without a
+    /// tag in the From field, in which case the tag is considered to have a value of null."
     pub tag: Box<str>,
 }
 
@@ -54,8 +54,9 @@ impl Dialog {
 
     /// A target refresh request or its 2xx carried this Contact.
     ///
-    /// RFC 3261 §12.2.1.2, §12.2.2: "the UA … MUST replace the dialog's remote target URI with the URI from the Contact
-    /// header field in that …, if present". The route set stays.
+    /// RFC 3261 §12.2.1.2: "When a UAC receives a 2xx response to a target refresh request, it MUST replace the
+    /// dialog's remote target URI with the URI from the Contact header field in that response, if present." §12.2.2
+    /// says it of a request that is accepted. The route set stays.
     pub fn refresh_target(&mut self, contact: Option<&str>) {
         if let Some(uri) = contact.map(uri_of).filter(|uri| !uri.is_empty()) {
             self.remote_target = uri.into();

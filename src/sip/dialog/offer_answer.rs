@@ -28,36 +28,26 @@ impl UnderWay {
     /// Whether we may send an INVITE or an offer now.
     ///
     /// RFC 3261 §14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog while another INVITE
-    /// transaction is in progress in either direction"; RFC 3264 §4: "At no time … can either agent generate a new
-    /// offer if it has received an offer which it has not yet answered or rejected."
+    /// transaction is in progress in either direction"; RFC 3264 §4: one offer at a time.
     pub fn may_offer(self) -> bool {
         self == Self::default()
     }
 
-    /// Whether a re-INVITE of the peer's may be taken now.
+    /// Whether a re-INVITE of the peer's, or an UPDATE of its with an offer, may be taken now.
     ///
     /// # Errors
-    /// RFC 3261 §14.2: "A UAS that receives a second INVITE before it sends the final response to a first INVITE …
-    /// MUST return a 500 …"; "while an INVITE it had sent on that dialog is in progress MUST return a 491".
-    pub fn admit_invite(self) -> Result<(), OutOfTurn> {
+    /// RFC 3261 §14.2: "A UAS that receives a second INVITE before it sends the final response to a first INVITE with a
+    /// lower CSeq sequence number on the same dialog MUST return a 500"; "A UAS that receives an INVITE on a dialog
+    /// while an INVITE it had sent on that dialog is in progress MUST return a 491".
+    ///
+    /// RFC 3311 §5.2, of UPDATE: where an offer of ours has no answer, "the UAS MUST reject the UPDATE with a 491
+    /// response"; where one of the peer's has none, "the UAS MUST reject the UPDATE with a 500 response, and MUST
+    /// include a Retry-After". It would let an UPDATE pass an INVITE without an offer: here that has to wait as well, as
+    /// the answer to one may be the other leg's business.
+    pub fn admit(self) -> Result<(), OutOfTurn> {
         if self.our_invite || self.our_offer {
             Err(OutOfTurn::Glare)
         } else if self.their_invite || self.their_offer {
-            Err(OutOfTurn::TooSoon)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Whether an UPDATE of the peer's with an offer may be taken now.
-    ///
-    /// # Errors
-    /// RFC 3311 §5.2: an unanswered offer of ours: "the UAS MUST reject the UPDATE with a 491"; one of the peer's:
-    /// "MUST reject the UPDATE with a 500 … Retry-After".
-    pub fn admit_offer(self) -> Result<(), OutOfTurn> {
-        if self.our_offer || self.our_invite {
-            Err(OutOfTurn::Glare)
-        } else if self.their_offer || self.their_invite {
             Err(OutOfTurn::TooSoon)
         } else {
             Ok(())
@@ -73,8 +63,7 @@ mod tests {
     fn nothing_under_way_lets_every_offer_pass() {
         let idle = UnderWay::default();
         assert!(idle.may_offer());
-        assert_eq!(idle.admit_invite(), Ok(()));
-        assert_eq!(idle.admit_offer(), Ok(()));
+        assert_eq!(idle.admit(), Ok(()));
     }
 
     #[test]
@@ -82,13 +71,11 @@ mod tests {
         let idle = UnderWay::default();
         for ours in [UnderWay { our_invite: true, ..idle }, UnderWay { our_offer: true, ..idle }] {
             assert!(!ours.may_offer());
-            assert_eq!(ours.admit_invite(), Err(OutOfTurn::Glare));
-            assert_eq!(ours.admit_offer(), Err(OutOfTurn::Glare));
+            assert_eq!(ours.admit(), Err(OutOfTurn::Glare));
         }
         for theirs in [UnderWay { their_invite: true, ..idle }, UnderWay { their_offer: true, ..idle }] {
             assert!(!theirs.may_offer());
-            assert_eq!(theirs.admit_invite(), Err(OutOfTurn::TooSoon));
-            assert_eq!(theirs.admit_offer(), Err(OutOfTurn::TooSoon));
+            assert_eq!(theirs.admit(), Err(OutOfTurn::TooSoon));
         }
     }
 
@@ -96,6 +83,6 @@ mod tests {
     fn a_200_without_its_ack_holds_back_our_offers_but_not_the_peers() {
         let unacked = UnderWay { our_200: true, ..UnderWay::default() };
         assert!(!unacked.may_offer());
-        assert_eq!(unacked.admit_invite(), Ok(()), "the ACK may have been lost");
+        assert_eq!(unacked.admit(), Ok(()), "the ACK may have been lost");
     }
 }

@@ -16,14 +16,14 @@ pub struct Routed<'a> {
 }
 
 impl RouteSet {
-    /// That of a UAS. RFC 3261 §12.1.1: "the list of URIs in the Record-Route header field from the request, taken in
-    /// order".
+    /// That of a UAS. RFC 3261 §12.1.1: "The route set MUST be set to the list of URIs in the Record-Route header field
+    /// from the request, taken in order and preserving all URI parameters."
     pub fn of_uas<'a>(record_route: impl IntoIterator<Item = &'a str>) -> Self {
         Self(record_route.into_iter().map(Box::from).collect())
     }
 
-    /// That of a UAC. RFC 3261 §12.1.2: "the list of URIs in the Record-Route header field from the response, taken in
-    /// reverse order".
+    /// That of a UAC. RFC 3261 §12.1.2: "The route set MUST be set to the list of URIs in the Record-Route header field
+    /// from the response, taken in reverse order and preserving all URI parameters."
     pub fn of_uac<'a>(record_route: impl IntoIterator<Item = &'a str>) -> Self {
         let mut routes: Vec<Box<str>> = record_route.into_iter().map(Box::from).collect();
         routes.reverse();
@@ -37,15 +37,16 @@ impl RouteSet {
         };
         let first_uri = uri_of(first);
         if is_loose(first_uri) {
-            // RFC 3261 §12.2.1.1: "If … the first URI in the route set contains the lr parameter …, the UAC MUST place
-            // the remote target URI into the Request-URI and MUST include a Route header field containing the route
-            // set values in order, including all parameters."
+            // RFC 3261 §12.2.1.1: "If the route set is not empty, and the first URI in the route set contains the lr
+            // parameter …, the UAC MUST place the remote target URI into the Request-URI and MUST include a Route
+            // header field containing the route set values in order, including all parameters."
             let routes = self.0.iter().map(ToString::to_string).collect();
             return Routed { request_uri: target, routes, next: first_uri };
         }
-        // "If … its first URI does not contain the lr parameter, the UAC MUST place the first URI … into the Request-URI
-        // …, add a Route header field containing the remainder of the route set values in order …, then place the
-        // remote target URI into the Route header field as the last value."
+        // "If … its first URI does not contain the lr parameter, the UAC MUST place the first URI from the route set
+        // into the Request-URI …. The UAC MUST add a Route header field containing the remainder of the route set
+        // values in order …. The UAC MUST then place the remote target URI into the Route header field as the last
+        // value."
         let routes = rest.iter().map(ToString::to_string).chain([format!("<{target}>")]).collect();
         Routed { request_uri: first_uri, routes, next: first_uri }
     }

@@ -37,8 +37,8 @@ impl Client {
     /// Sends the request.
     pub fn start(now: Now, timers: &Timers, transport: Transport, request: Bytes, out: &mut Effects) -> Self {
         out.push(Effect::Send(request.clone()));
-        // RFC 3261 §17.1.2.2: "set timer F to fire in 64*T1 seconds"; "If an unreliable transport is in use, the
-        // client transaction MUST set timer E to fire in T1 seconds."
+        // RFC 3261 §17.1.2.2: "the client transaction SHOULD set timer F to fire in 64*T1 seconds"; "If an unreliable
+        // transport is in use, the client transaction MUST set timer E to fire in T1 seconds."
         let resend = (!transport.is_reliable()).then(|| timers.doubling_to_t2(now.mono));
         Self::Trying(Unanswered { request, resend, give_up: now.mono + timers.give_up(), transport })
     }
@@ -71,7 +71,8 @@ impl Client {
             ClientEvent::Wake => self.wake(now, out),
             ClientEvent::Unreachable => {
                 if self.is_open() {
-                    // RFC 3261 §17.1.4: "the client transaction … SHOULD inform the TU that a failure has occurred".
+                    // RFC 3261 §17.1.4: "The client transaction SHOULD inform the TU that a transport failure has
+                    // occurred, and the client transaction SHOULD transition directly to the "Terminated" state."
                     *self = Self::Terminated;
                     out.push(Effect::Unreachable);
                 }
@@ -82,7 +83,7 @@ impl Client {
     fn respond(&mut self, now: Now, timers: &Timers, status: u16, out: &mut Effects) {
         match self {
             Self::Trying(open) | Self::Proceeding(open) if status < 200 => {
-                // RFC 3261 §17.1.2.2: in Proceeding "timer E MUST be reset with a value of T2".
+                // RFC 3261 §17.1.2.2: in Proceeding "Timer E MUST be reset with a value of T2 seconds", once it fires.
                 let open = Unanswered { resend: open.resend.map(Backoff::at_its_longest), ..open.clone() };
                 *self = Self::Proceeding(open);
                 out.push(Effect::Pass);
@@ -92,7 +93,8 @@ impl Client {
                 *self = if absorb.is_zero() { Self::Terminated } else { Self::Completed { until: now.mono + absorb } };
                 out.push(Effect::Pass);
             }
-            // Completed "exists to buffer any additional response retransmissions" (RFC 3261 §17.1.2.2).
+            // RFC 3261 §17.1.2.2: "The "Completed" state exists to buffer any additional response retransmissions that
+            // may be received".
             Self::Completed { .. } | Self::Terminated => {}
         }
     }

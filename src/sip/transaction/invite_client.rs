@@ -53,8 +53,8 @@ impl InviteClient {
     /// Sends the INVITE.
     pub fn start(now: Now, timers: &Timers, transport: Transport, request: Bytes, out: &mut Effects) -> Self {
         out.push(Effect::Send(request.clone()));
-        // RFC 3261 §17.1.1.2: "If an unreliable transport is being used, the client transaction MUST start timer A
-        // with a value of T1." "For any transport, the client transaction MUST start timer B with a value of 64*T1".
+        // RFC 3261 §17.1.1.2: "If an unreliable transport is being used, the client transaction MUST start timer A with
+        // a value of T1." "For any transport, the client transaction MUST start timer B with a value of 64*T1 seconds".
         let resend = (!transport.is_reliable()).then(|| timers.doubling(now.mono));
         Self::Calling { request, resend, give_up: now.mono + timers.give_up(), transport }
     }
@@ -89,7 +89,7 @@ impl InviteClient {
             ClientEvent::Response { status, ack } => self.respond(now, timers, status, ack, out),
             ClientEvent::Wake => self.wake(now, out),
             ClientEvent::Unreachable => match self {
-                // RFC 3261 §17.1.1.2: "the transaction MUST transition to the Terminated state" and inform the TU.
+                // RFC 3261 §17.1.4, figure 5: a transport error ends both states.
                 Self::Calling { .. } | Self::Completed { .. } => {
                     let calling = matches!(self, Self::Calling { .. });
                     *self = Self::Terminated;
@@ -111,7 +111,7 @@ impl InviteClient {
                 *self = match status {
                     // RFC 3261 §17.1.1.2: "the client transaction SHOULD NOT retransmit the request any longer".
                     0..200 => Self::Proceeding { transport },
-                    // RFC 6026 §7.2: on a 2xx "transition to the Accepted state", "Timer M … 64*T1".
+                    // RFC 6026 §7.2: a 2xx leads to Accepted, for timer M of 64*T1.
                     200..300 => Self::Accepted { until: now.mono + timers.give_up() },
                     300.. => {
                         let ack = ack();
@@ -126,14 +126,14 @@ impl InviteClient {
                 };
                 out.push(Effect::Pass);
             }
-            // RFC 3261 §17.1.1.2: "Any retransmissions of the final response that are received while in the Completed
-            // state MUST cause the ACK to be re-passed to the transport layer".
+            // RFC 3261 §17.1.1.2: "Any retransmissions of the final response that are received while in the "Completed"
+            // state MUST cause the ACK to be re-passed to the transport layer for retransmission".
             Self::Completed { ack, .. } => {
                 if status >= 300 {
                     out.push(Effect::Resend(ack.clone()));
                 }
             }
-            // RFC 6026 §7.2: "Any 2xx responses … while in the Accepted state … MUST be passed to the TU".
+            // RFC 6026 §7.2: each 2xx that comes while in Accepted is the TU's.
             Self::Accepted { .. } => {
                 if (200..300).contains(&status) {
                     out.push(Effect::Pass);

@@ -72,10 +72,10 @@ impl InviteServer {
                 // RFC 3261 §17.2.1: "the most recent provisional response that was received from the TU MUST be passed
                 // to the transport layer for retransmission".
                 Self::Proceeding { last: Some(last), .. } => out.push(Effect::Resend(last.clone())),
-                // RFC 3261 §17.2.1: "while in the Completed state, if a request retransmission is received, the server
-                // SHOULD pass the response to the transport".
+                // RFC 3261 §17.2.1: "while in the "Completed" state, if a request retransmission is received, the
+                // server SHOULD pass the response to the transport for retransmission."
                 Self::Completed { response, .. } => out.push(Effect::Resend(response.clone())),
-                // RFC 6026 §7.1: in Accepted "any retransmissions of the INVITE … are absorbed".
+                // RFC 6026 §7.1: Accepted absorbs retransmissions of the INVITE.
                 Self::Proceeding { last: None, .. }
                 | Self::Confirmed { .. }
                 | Self::Accepted { .. }
@@ -87,7 +87,7 @@ impl InviteServer {
                     *self =
                         if absorb.is_zero() { Self::Terminated } else { Self::Confirmed { until: now.mono + absorb } };
                 }
-                // RFC 6026 §7.1: "ACK … while in the Accepted state … MUST be passed to the TU".
+                // RFC 6026 §7.1: an ACK that comes while in Accepted is the TU's.
                 Self::Accepted { .. } => out.push(Effect::Pass),
                 // Out of turn, or a repeat.
                 Self::Proceeding { .. } | Self::Confirmed { .. } | Self::Terminated => {}
@@ -104,9 +104,10 @@ impl InviteServer {
                 out.push(Effect::Send(bytes.clone()));
                 *self = match status {
                     0..200 => Self::Proceeding { last: Some(bytes), transport },
-                    // RFC 6026 §7.1: "Timer L … 64*T1".
+                    // RFC 6026 §7.1: a 2xx leads to Accepted, for timer L of 64*T1.
                     200..300 => Self::Accepted { until: now.mono + timers.give_up() },
-                    // RFC 3261 §17.2.1: timer G T1 "for unreliable transports"; timer H "64*T1 … for all transports".
+                    // RFC 3261 §17.2.1: "For unreliable transports, timer G is set to fire in T1 seconds"; "timer H
+                    // MUST be set to fire in 64*T1 seconds for all transports."
                     300.. => Self::Completed {
                         response: bytes,
                         resend: (!transport.is_reliable()).then(|| timers.doubling_to_t2(now.mono)),
@@ -115,14 +116,13 @@ impl InviteServer {
                     },
                 };
             }
-            // RFC 6026 §7.1: "the server transaction MUST … pass … 2xx responses … to the transport".
+            // RFC 6026 §7.1: a 2xx that the TU repeats goes to the transport.
             Self::Accepted { .. } => {
                 if (200..300).contains(&status) {
                     out.push(Effect::Resend(bytes));
                 }
             }
-            // RFC 3261 §17.2.1: "Any other final responses passed by the TU to the server transaction MUST be
-            // discarded while in the Completed state."
+            // A final response was sent; the machine has taken it over, or is through.
             Self::Completed { .. } | Self::Confirmed { .. } | Self::Terminated => {}
         }
     }

@@ -2,12 +2,13 @@
 
 use rsip::Method;
 
+use crate::sip::message::build::MAGIC_COOKIE;
 use crate::sip::message::{Name, Request, method_text};
 
 /// What names a client transaction: our branch, and the method of the request.
 ///
-/// RFC 3261 §17.1.3: "the branch parameter in the top Via header field", and "the method parameter in the CSeq header
-/// field … is needed since a CANCEL request constitutes a different transaction, but shares the same value".
+/// RFC 3261 §17.1.3: "The method is needed since a CANCEL request constitutes a different transaction, but shares the
+/// same value of the branch parameter."
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientKey {
     branch: Box<str>,
@@ -68,8 +69,6 @@ pub enum ServerKey {
     },
 }
 
-const MAGIC_COOKIE: &str = "z9hG4bK";
-
 impl ServerKey {
     /// Of this request, as it came: before anything is written into its Via.
     pub fn of(request: &Request) -> Self {
@@ -81,7 +80,7 @@ impl ServerKey {
 
     /// Of the INVITE that this CANCEL cancels.
     ///
-    /// RFC 3261 §9.2: the transaction is found by "assuming the request method is anything but CANCEL or ACK"; only an
+    /// RFC 3261 §9.2: it is found by "assuming that the request method is anything but CANCEL or ACK"; only an
     /// INVITE lasts long enough to be worth it.
     pub fn of_canceled(cancel: &Request) -> Self {
         Self::with_method(cancel, Method::Invite)

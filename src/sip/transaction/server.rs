@@ -59,12 +59,12 @@ impl Server {
     pub fn handle(&mut self, now: Now, timers: &Timers, event: ServerEvent, out: &mut Effects) {
         match event {
             ServerEvent::Again => match self {
-                // RFC 3261 §17.2.2: "the most recently sent provisional response MUST be passed to the transport
-                // layer for retransmission"; in Completed "the final response".
+                // RFC 3261 §17.2.2: "the most recently sent provisional response MUST be passed to the transport layer
+                // for retransmission"; in Completed it "MUST pass the final response".
                 Self::Proceeding { last: bytes, .. } | Self::Completed { response: bytes, .. } => {
                     out.push(Effect::Resend(bytes.clone()));
                 }
-                // RFC 3261 §17.2.2: "Once in the Trying state, any further request retransmissions are discarded."
+                // RFC 3261 §17.2.2: "Once in the "Trying" state, any further request retransmissions are discarded."
                 Self::Trying { .. } | Self::Terminated => {}
             },
             ServerEvent::Respond { status, bytes } => match self {
@@ -78,7 +78,8 @@ impl Server {
                         200.. => Self::Completed { response: bytes, until: now.mono + absorb },
                     };
                 }
-                // RFC 3261 §17.2.2: "Any other final responses passed by the TU … MUST be discarded".
+                // RFC 3261 §17.2.2: "Any other final responses passed by the TU to the server transaction MUST be
+                // discarded while in the "Completed" state."
                 Self::Completed { .. } | Self::Terminated => {}
             },
             ServerEvent::Wake => {

@@ -208,3 +208,19 @@ fn an_answer_goes_where_rport_and_received_say() {
     let Message::Response(trying) = read(&sent[0].bytes) else { panic!("a response") };
     assert_eq!(trying.headers.via().unwrap().received, Some("10.0.0.9"));
 }
+
+#[test]
+fn an_invite_that_rings_for_long_is_rung_again_every_minute() {
+    let mut script = Script::new();
+    script.invited(offer());
+    script.advance(90_000);
+    assert_eq!(script.seen(), ["100 INVITE"], "100 is no reminder");
+    progress(&mut script, 180, None, None);
+    script.advance(59_999);
+    assert_eq!(script.seen(), [""; 0]);
+    script.advance(60_001);
+    assert_eq!(script.seen(), ["180 INVITE", "180 INVITE"]);
+    script.act(|agent, now, out| agent.reject(now, 480, None, out));
+    script.advance(120_000);
+    assert!(!script.seen().contains(&"180 INVITE".to_owned()));
+}

@@ -203,3 +203,29 @@ fn what_needs_no_call_is_answered_here() {
     }
     assert_eq!(script.events(), [""; 0]);
 }
+
+#[test]
+fn a_refused_target_refresh_moves_nothing() {
+    let (mut script, tag) = up();
+    let mut reinvite = with_sdp(script.peers(Method::Invite, &tag, "2 INVITE"), offer());
+    reinvite.headers.set(Name::Contact, "<sip:maria@10.0.0.33:5099>");
+    script.say(&reinvite);
+    let id = script.last_request();
+    script.act(|agent, now, out| agent.answer(now, id, 488, None, out));
+    script.transmits();
+    script.act(|agent, now, out| agent.bye(now, LegId::A, out));
+    assert_eq!(script.transmits()[0].hop.remote, super::script::PEER.parse().unwrap());
+}
+
+#[test]
+fn an_accepted_reinvite_moves_the_target() {
+    let (mut script, tag) = up();
+    let mut reinvite = with_sdp(script.peers(Method::Invite, &tag, "2 INVITE"), offer());
+    reinvite.headers.set(Name::Contact, "<sip:maria@10.0.0.33:5099>");
+    script.say(&reinvite);
+    let id = script.last_request();
+    script.act(|agent, now, out| agent.answer(now, id, 200, answer(), out));
+    script.transmits();
+    script.act(|agent, now, out| agent.bye(now, LegId::A, out));
+    assert_eq!(script.transmits()[0].hop.remote, "10.0.0.33:5099".parse().unwrap());
+}

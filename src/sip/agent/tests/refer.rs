@@ -173,3 +173,18 @@ fn a_refer_before_the_answer_is_declined() {
     script.say(&request);
     assert_eq!(script.response().status.code(), 603);
 }
+
+#[test]
+fn a_refer_that_the_transferors_bye_overtakes_is_487_and_forgotten() {
+    let (mut script, tag) = up();
+    let request = refer(&mut script, &tag, 2, &["<sip:202@10.0.0.1>"]);
+    script.say(&request);
+    let id = script.last_request();
+    notify(&mut script, id, 100, false);
+    script.events();
+    let bye = script.peers(Method::Bye, &tag, "3 BYE");
+    script.say(&bye);
+    assert_eq!(script.seen(), ["487 REFER"]);
+    assert_eq!(script.events(), ["0 replied 481", "0 bye"]);
+    assert!(script.agent.subscriptions.is_empty());
+}
