@@ -175,6 +175,17 @@ async fn a_new_customer_reaches_the_queue_and_leaves_a_record_a_ladder_and_a_lea
 }
 
 #[tokio::test]
+async fn a_request_that_comes_by_two_ways_makes_one_call() {
+    let house = House::open("").await;
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "m1");
+    house.carrier.ask_until(house.udp, &call, "SIP/2.0 100").await;
+    let forked = call.replace("branch=z9hG4bKm1", "branch=z9hG4bKm1b");
+    house.carrier.ask_until(house.udp, &forked, "SIP/2.0 482").await;
+    assert_eq!(house.handle().live_calls().len(), 1);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_pbx_that_is_down_is_noticed_at_once() {
     let mut house = House::open("").await;
     let nobody_listens = Wire::new().await;

@@ -16,7 +16,7 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 use self::embedded::Embedded;
-use self::model::{Effect, Lookup, OwedWrite};
+use self::model::{Effect, EntityRef, Lookup, OwedWrite};
 use crate::base::{CallId, PhoneNumber};
 use crate::store::StoreError;
 use crate::store::rows::Rows;
@@ -66,6 +66,11 @@ pub trait Crm: Send + Sync + 'static {
         None
     }
 
+    /// What a call is known to have created so far, decided but perhaps not committed yet.
+    fn created(&self, _call: CallId) -> Vec<EntityRef> {
+        Vec::new()
+    }
+
     /// The call is over: a lead that it made is an ordinary one now.
     fn call_ended(&self, _call: CallId) {}
 
@@ -101,6 +106,12 @@ impl Crm for Backend {
     fn at_once(&self, owed: &OwedWrite, up: bool, rows: &mut Rows) -> Option<Result<Effect, CrmError>> {
         match self {
             Self::Embedded(crm) => crm.at_once(owed, up, rows),
+        }
+    }
+
+    fn created(&self, call: CallId) -> Vec<EntityRef> {
+        match self {
+            Self::Embedded(crm) => crm.created(call),
         }
     }
 

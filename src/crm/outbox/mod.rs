@@ -80,10 +80,14 @@ impl<C: Crm> Outbox<C> {
     }
 
     /// Commits an ended call's record with what it still owes; resolves after the commit.
-    pub fn save(&self, record: CallRecord, writes: Vec<OwedWrite>) -> oneshot::Receiver<()> {
+    pub fn save(&self, mut record: CallRecord, writes: Vec<OwedWrite>) -> oneshot::Receiver<()> {
         let call = record.id;
         self.inner.store.append(|rows| {
             self.inner.crm.call_ended(call);
+            // The news of a lead made a moment ago may not have reached the call before it ended.
+            let created = self.inner.crm.created(call).into_iter();
+            let unheard: Vec<_> = created.filter(|at| !record.created.contains(at)).collect();
+            record.created.extend(unheard);
             rows.calls.insert(call, record);
             self.place(writes, false, rows);
             if self.inner.owed.lock().end(call) {

@@ -196,3 +196,12 @@ async fn what_a_crm_elsewhere_refuses_is_dead_until_an_operator_retries_it() {
     assert_eq!(news.recv().await.unwrap().state, WriteState::Written);
     assert_eq!(outbox.counts(), OutboxCounts::default());
 }
+
+#[tokio::test]
+async fn a_call_that_ends_before_it_hears_of_its_lead_still_names_it_in_its_record() {
+    let house = House::open().await;
+    house.outbox.tell(vec![create(1, PAULO, "bruno")]);
+    house.outbox.save(record(1, PAULO), Vec::new()).await.unwrap();
+    let call = house.store.reader().call(CallId::from_bits(1)).await.unwrap().unwrap();
+    assert_eq!(call.created, [lead(1)]);
+}
