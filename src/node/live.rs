@@ -283,6 +283,11 @@ impl Live {
         Some((slot.call.record_at(now), slot.call.ladder().to_vec()))
     }
 
+    /// Every call's ladder so far.
+    pub(super) fn ladders(&self) -> Vec<(CallId, Vec<call::ladder::Entry>)> {
+        self.calls.iter().map(|slot| (*slot.key(), slot.call.ladder().to_vec())).collect()
+    }
+
     /// The calls that are up for their parties, as they are now, in the order in which they began.
     pub(super) fn records(&self, now: Now) -> Vec<CallRecord> {
         let mut records: Vec<CallRecord> =
