@@ -16,7 +16,7 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 use self::embedded::Embedded;
-use self::model::{Effect, Lookup, OwedWrite};
+use self::model::{Effect, EntityRef, Lookup, OwedWrite};
 use crate::base::{CallId, PhoneNumber};
 use crate::store::StoreError;
 use crate::store::rows::Rows;
@@ -66,6 +66,11 @@ pub trait Crm: Send + Sync + 'static {
         None
     }
 
+    /// The lead that this call has, also where the call hasn't heard of it yet.
+    fn lead_of(&self, _call: CallId) -> Option<EntityRef> {
+        None
+    }
+
     /// The call is over: a lead that it made is an ordinary one now.
     fn call_ended(&self, _call: CallId) {}
 
@@ -101,6 +106,12 @@ impl Crm for Backend {
     fn at_once(&self, owed: &OwedWrite, up: bool, rows: &mut Rows) -> Option<Result<Effect, CrmError>> {
         match self {
             Self::Embedded(crm) => crm.at_once(owed, up, rows),
+        }
+    }
+
+    fn lead_of(&self, call: CallId) -> Option<EntityRef> {
+        match self {
+            Self::Embedded(crm) => crm.lead_of(call),
         }
     }
 

@@ -25,7 +25,7 @@ use self::exceptions::Exceptions;
 pub use self::find::{Found, find, find_beside, look_up_beside};
 pub use self::import::Rejected;
 use self::index::Index;
-use super::model::{Effect, EntityKind, Lookup, OwedWrite};
+use super::model::{Effect, EntityKind, EntityRef, Lookup, OwedWrite};
 use super::{Crm, CrmError, WhoCalls};
 use crate::base::CallId;
 use crate::store::rows::Rows;
@@ -135,6 +135,11 @@ impl Crm for Embedded {
         }
         let rules = self.inner.rules.load();
         Some(Ok(self.inner.index.write().apply(owed, up, self.inner.store.now(), &rules, rows)))
+    }
+
+    fn lead_of(&self, call: CallId) -> Option<EntityRef> {
+        let id = *self.inner.index.read().lead_of.get(&call)?;
+        Some(EntityRef { kind: EntityKind::Lead, id })
     }
 
     fn call_ended(&self, call: CallId) {

@@ -80,10 +80,14 @@ impl<C: Crm> Outbox<C> {
     }
 
     /// Commits an ended call's record with what it still owes; resolves after the commit.
-    pub fn save(&self, record: CallRecord, writes: Vec<OwedWrite>) -> oneshot::Receiver<()> {
+    pub fn save(&self, mut record: CallRecord, writes: Vec<OwedWrite>) -> oneshot::Receiver<()> {
         let call = record.id;
         self.inner.store.append(|rows| {
             self.inner.crm.call_ended(call);
+            // A call hears of its lead after the commit; one that ends before that has it all the same.
+            if let Some(lead) = self.inner.crm.lead_of(call).filter(|lead| !record.created.contains(lead)) {
+                record.created.push(lead);
+            }
             rows.calls.insert(call, record);
             self.place(writes, false, rows);
             if self.inner.owed.lock().end(call) {

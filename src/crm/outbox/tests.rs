@@ -50,6 +50,15 @@ async fn while_the_crm_is_cut_off_writes_are_owed_and_follow_in_order_once_it_is
 }
 
 #[tokio::test]
+async fn a_call_that_ends_before_it_hears_of_its_lead_has_it_in_its_record() {
+    let house = House::open().await;
+    house.outbox.tell(vec![create(1, PAULO, "bruno")]);
+    house.outbox.save(record(1, PAULO), Vec::new()).await.unwrap();
+    let call = house.store.reader().call(CallId::from_bits(1)).await.unwrap().unwrap();
+    assert_eq!(call.created, [lead(1)]);
+}
+
+#[tokio::test]
 async fn a_write_waits_for_what_its_call_owes_already() {
     let mut house = House::open().await;
     house.crm().cut_off(true);
