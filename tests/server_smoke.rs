@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use house::{House, Wire, header, invite};
 use ramal::crm::model::Outcome;
+use ramal::route::plan::Presence;
 
 const OPTIONS: &str = "OPTIONS sip:ramal SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKo1;rport\r\n\
     Max-Forwards: 70\r\nFrom: <sip:probe@example.com>;tag=p1\r\nTo: <sip:ramal>\r\nCall-ID: o1@example.com\r\n\
@@ -170,5 +171,84 @@ async fn a_new_customer_reaches_the_queue_and_leaves_a_record_a_ladder_and_a_lea
     tokio::time::timeout(house::SOON, handle.drain(house::SOON)).await.expect("nothing is up");
     let (_, ladder) = handle.live_call(id).expect("its transactions linger");
     assert!(ladder.len() > 10);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_request_that_comes_by_two_ways_makes_one_call() {
+    let house = House::open("").await;
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "m1");
+    house.carrier.ask_until(house.udp, &call, "SIP/2.0 100").await;
+    let forked = call.replace("branch=z9hG4bKm1", "branch=z9hG4bKm1b");
+    house.carrier.ask_until(house.udp, &forked, "SIP/2.0 482").await;
+    assert_eq!(house.handle().live_calls().len(), 1);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_pbx_that_is_down_is_noticed_at_once() {
+    let mut house = House::open("").await;
+    let nobody_listens = Wire::new().await;
+    drop(std::mem::replace(&mut house.office, nobody_listens));
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "d1");
+    // By timer B it would take 32 seconds for each member of the queue.
+    let answer = house.carrier.ask_until(house.udp, &call, "SIP/2.0 4").await;
+    assert!(answer.starts_with("SIP/2.0 480 "), "{answer}");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_finished_calls_ladder_is_found_in_the_trace() {
+    let house = House::open("[sip.timers]\nt1 = \"10ms\"\nt2 = \"20ms\"\nt4 = \"20ms\"\n").await;
+    let handle = house.handle();
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "l1");
+    house.carrier.send(house.udp, &call).await;
+    let rung = house.office.expect("INVITE ").await;
+    house.office.answer(house.udp, &rung, 180, "").await;
+    house.carrier.expect("SIP/2.0 180").await;
+    let id = handle.live_calls()[0].id;
+    assert!(handle.hang_up(id));
+    house.office.expect("CANCEL ").await;
+    let finished = async {
+        while handle.live_call(id).is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(house::SOON, finished).await.expect("nothing is left of it");
+    let ladder = handle.ended_ladder(id).await.expect("it is kept");
+    assert!(ladder.len() > 5, "{ladder:?}");
+    assert!(!handle.hang_up(id), "there is no such call any more");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn other_files_are_in_force_for_the_next_invite_and_faulty_ones_are_not() {
+    let house = House::open("").await;
+    let handle = house.handle();
+    let path = handle.config_path().to_owned();
+    let text = std::fs::read_to_string(&path).expect("the file is there");
+    std::fs::write(&path, text.replace("queue = \"sales\"", "queue = \"sails\"")).expect("it can be written");
+    let fault = handle.reload().await.expect_err("no such queue").to_string();
+    assert!(fault.contains("sails"), "{fault}");
+    std::fs::write(&path, text.replace("[\"bruno\", \"ana\"]", "[\"ana\"]")).expect("it can be written");
+    assert_eq!(handle.reload().await.expect("nothing is wrong"), Vec::<String>::new());
+    house.carrier.send(house.udp, &invite(&house.carrier, "+551140028922", "+5521976543210", "f1")).await;
+    let rung = house.office.expect("INVITE ").await;
+    assert!(rung.starts_with("INVITE sip:201@"), "{rung}");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn who_is_away_is_not_rung_also_after_a_restart() {
+    let house = House::open("").await;
+    let (ana, bruno) = ("ana".into(), "bruno".into());
+    house.handle().set_presence(&bruno, Presence::Away).await.expect("he is known");
+    assert!(house.handle().set_presence(&"nobody".into(), Presence::Away).await.is_err());
+    let house = house.restart().await;
+    assert_eq!(house.handle().presence(&bruno), Presence::Away);
+    assert_eq!(house.handle().presence(&ana), Presence::Available);
+    house.carrier.send(house.udp, &invite(&house.carrier, "+551140028922", "+5521976543210", "p1")).await;
+    let rung = house.office.expect("INVITE ").await;
+    assert!(rung.starts_with("INVITE sip:201@"), "{rung}");
     house.close().await;
 }

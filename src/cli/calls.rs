@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::control::{Control, ControlError, escape};
-use super::paint;
 use super::reach::{Failure, House, Reached};
+use super::{out, paint};
 use crate::base::CallId;
 use crate::crm::model::CallRecord;
 use crate::http::page::{self, CallQuery, Page, Whole};
@@ -25,8 +25,8 @@ pub(super) fn list(house: &House, query: CallQuery, json: bool) -> Result<ExitCo
         }
     })?;
     match json {
-        true => println!("{}", serde_json::json!(page)),
-        false => print!("{}", table(&page)),
+        true => out::json(&page),
+        false => out::text(&table(&page)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -98,8 +98,8 @@ pub(super) fn one(house: &House, id: CallId, json: bool) -> Result<ExitCode, Fai
     let unknown = || Failure::No(format!("there is no call {id}; `ramal calls` lists them"));
     let whole = found.ok_or_else(unknown)?;
     match json {
-        true => println!("{}", serde_json::json!(whole)),
-        false => print!("{}", text(&whole)),
+        true => out::json(&whole),
+        false => out::text(&text(&whole)),
     }
     Ok(ExitCode::SUCCESS)
 }

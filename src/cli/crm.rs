@@ -30,7 +30,7 @@ pub enum CrmCommand {
     ConvertLead {
         /// The lead's number
         id: i64,
-        /// What it becomes: contact[,company][,deal]
+        /// What it becomes, separated by commas: contact, or company, or both, and deal beside them
         #[arg(long, value_delimiter = ',', required = true, value_parser = kind)]
         to: Vec<EntityKind>,
         /// The client's name; the lead's, or its number, where it is left out
@@ -67,7 +67,7 @@ pub enum CrmCommand {
     },
     /// Lists the exceptions, those of the file too
     Exceptions,
-    /// Adds contacts from a CSV file with the columns name, phone, responsible[, email, company]
+    /// Adds contacts from a CSV file with the columns name, phone, responsible and, where wanted, email, company
     Import {
         /// The file
         file: PathBuf,

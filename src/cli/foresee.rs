@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::explain::Question;
+use super::out;
 use super::reach::{Failure, House, Reached};
 use crate::base::phone::{self, Context};
 use crate::base::{EmployeeId, PhoneNumber, Wall};
@@ -52,8 +53,8 @@ pub(super) fn run(house: &House, asked: &Foreseen, json: bool) -> Result<ExitCod
     let (moment, lookup) = house.block_on(gather(house, who))?;
     let explained = question.explain(house.directory(), &moment, lookup);
     match json {
-        true => println!("{}", serde_json::json!(explained)),
-        false => print!("{explained}"),
+        true => out::json(&explained),
+        false => out::text(&explained.to_string()),
     }
     Ok(ExitCode::SUCCESS)
 }

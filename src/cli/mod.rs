@@ -10,6 +10,7 @@ pub mod demo;
 pub mod explain;
 pub mod foresee;
 pub mod number;
+mod out;
 mod paint;
 pub mod presence;
 mod reach;
@@ -23,8 +24,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use self::crm::{CrmCommand, OutboxCommand};
-use self::reach::House;
+use self::reach::{Failure, House};
 use crate::base::{CallId, EmployeeId};
+use crate::crm::desk::Request;
 use crate::http::page::CallQuery;
 use crate::route::plan::Presence;
 
@@ -106,7 +108,7 @@ pub fn main() -> ExitCode {
         Command::Demo { keep } => Ok(demo::run(keep)),
         Command::Serve => serve::run(&config),
         Command::Explain(asked) => House::open(&config).and_then(|house| foresee::run(&house, &asked, json)),
-        Command::Crm(command) => House::open(&config).and_then(|house| house.desk(command.request()?, json)),
+        Command::Crm(command) => House::open(&config).and_then(|house| house.desk(crm_request(command)?, json)),
         Command::Outbox(command) => House::open(&config).and_then(|house| house.desk(command.request(), json)),
         Command::Calls(query) => House::open(&config).and_then(|house| calls::list(&house, *query, json)),
         Command::Call { id } => House::open(&config).and_then(|house| calls::one(&house, id, json)),
@@ -119,6 +121,15 @@ pub fn main() -> ExitCode {
         eprintln!("{}", failure.to_string().trim_end());
         ExitCode::FAILURE
     })
+}
+
+/// What the command asks; the file that it names must be there.
+fn crm_request(command: CrmCommand) -> Result<Request, Failure> {
+    let file = match &command {
+        CrmCommand::Import { file } => file.display().to_string(),
+        _ => String::new(),
+    };
+    command.request().map_err(|cause| Failure::No(format!("{file} cannot be read: {cause}; name a CSV file in UTF-8")))
 }
 
 #[cfg(test)]

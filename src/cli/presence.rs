@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::control::escape;
+use super::out;
 use super::reach::{Failure, House, Reached};
 use crate::base::EmployeeId;
 use crate::http::PresenceBody;
@@ -41,8 +42,8 @@ pub(super) fn run(
         }
     })?;
     match json {
-        true => println!("{}", serde_json::json!(PresenceBody { presence })),
-        false => println!("{employee} is {}", presence.as_str()),
+        true => out::json(&PresenceBody { presence }),
+        false => out::text(&format!("{employee} is {}\n", presence.as_str())),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::control::{Control, ControlError};
-use super::crm;
+use super::{crm, out};
 use crate::base::PhoneNumber;
 use crate::config::{self, Settings};
 use crate::crm::desk::{Answer, DeskError, Request};
@@ -46,8 +46,8 @@ pub(super) enum Failure {
         store.display(), socket.display()
     )]
     OutOfReach { store: PathBuf, socket: PathBuf },
-    #[error("the file cannot be read: {0}")]
-    File(#[from] io::Error),
+    #[error("the system refuses: {0}")]
+    System(#[from] io::Error),
     #[error("{0}")]
     No(String),
 }
@@ -114,8 +114,8 @@ impl House {
         };
         let answer = self.block_on(crm::ask::<Failure, _>(&access, request, server))?;
         match json {
-            true => println!("{}", crm::json(&answer)),
-            false => print!("{}", crm::text(&answer)),
+            true => out::json(&crm::json(&answer)),
+            false => out::text(&crm::text(&answer)),
         }
         Ok(if crm::is_no(&answer) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::out;
 use super::reach::{Failure, House, Reached};
 use crate::http::Reloaded;
 
@@ -17,10 +18,10 @@ pub(super) fn run(house: &House, json: bool) -> Result<ExitCode, Failure> {
         }
     })?;
     if json {
-        println!("{}", serde_json::json!(reloaded));
+        out::json(&reloaded);
     } else {
         reloaded.warnings.iter().for_each(|warning| eprintln!("{}", warning.trim_end()));
-        println!("reloaded");
+        out::text("reloaded\n");
     }
     Ok(ExitCode::SUCCESS)
 }

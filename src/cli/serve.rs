@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::out;
 use super::reach::Failure;
 use crate::config::{self, Loaded, Log, LogFormat, MediaMode, Settings};
 use crate::http::{Shared, server};
@@ -32,17 +33,17 @@ async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
     let (address, api) = server::listen(http.listen, &shared).await.map_err(no)?;
     let control = server::listen_control(&http.control, &shared).map_err(no)?;
     for (transport, at) in handle.listening() {
-        println!("sip      {}:{at}", transport.as_str().to_ascii_lowercase());
+        out::text(&format!("sip      {}:{at}\n", transport.as_str().to_ascii_lowercase()));
     }
-    println!("http     http://{address}");
-    println!("control  {}", http.control.display());
+    out::text(&format!("http     http://{address}\n"));
+    out::text(&format!("control  {}\n", http.control.display()));
     if media == MediaMode::Relay {
         tracing::warn!(
             "media flows end to end: the relay is not in this release; write media.mode = \"bypass\" to say so"
         );
     }
     signals.until_told(&handle).await;
-    println!("draining: new calls get 503");
+    out::text("draining: new calls get 503\n");
     tokio::select! {
         left = handle.drain(drain) => if left > 0 {
             tracing::warn!(left, "calls outlived sip.drain and are cut off");

@@ -66,9 +66,9 @@ pub trait Crm: Send + Sync + 'static {
         None
     }
 
-    /// The lead that this call has, also where the call hasn't heard of it yet.
-    fn lead_of(&self, _call: CallId) -> Option<EntityRef> {
-        None
+    /// What a call is known to have created so far, decided but perhaps not committed yet.
+    fn created(&self, _call: CallId) -> Vec<EntityRef> {
+        Vec::new()
     }
 
     /// The call is over: a lead that it made is an ordinary one now.
@@ -109,9 +109,9 @@ impl Crm for Backend {
         }
     }
 
-    fn lead_of(&self, call: CallId) -> Option<EntityRef> {
+    fn created(&self, call: CallId) -> Vec<EntityRef> {
         match self {
-            Self::Embedded(crm) => crm.lead_of(call),
+            Self::Embedded(crm) => crm.created(call),
         }
     }
 

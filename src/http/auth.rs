@@ -21,7 +21,8 @@ pub(super) async fn admins_only(State(shared): State<Arc<Shared>>, request: Requ
 }
 
 fn judge(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(token) = token else {
+    // An empty one is none: it would let in whoever says `Bearer` alone.
+    let Some(token) = token.filter(|token| !token.expose().is_empty()) else {
         return Err(ApiError::unauthorized("no token is configured: set http.api_token in the file, and restart"));
     };
     let Some(given) = bearer(headers) else {

@@ -1,8 +1,9 @@
 //! Errors under `/api`: `{"error": {"code", "message"}}`, with the cause of our own faults in the log alone.
 
 use axum::Json;
+use axum::extract::OriginalUri;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -80,7 +81,11 @@ impl From<StoreError> for ApiError {
 
 impl From<JsonRejection> for ApiError {
     fn from(fault: JsonRejection) -> Self {
-        let code = if fault.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "bad_request" };
+        let code = match fault.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+            StatusCode::UNPROCESSABLE_ENTITY => "unprocessable",
+            _ => "bad_request",
+        };
         Self::new(fault.status(), code, fault.body_text())
     }
 }
@@ -98,7 +103,7 @@ impl From<PathRejection> for ApiError {
 }
 
 /// For paths that are none.
-pub(super) async fn no_such_path(uri: Uri) -> ApiError {
+pub(super) async fn no_such_path(OriginalUri(uri): OriginalUri) -> ApiError {
     ApiError::not_found(format!("there is no {}; /api/openapi.json names every path", uri.path()))
 }
 

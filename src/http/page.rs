@@ -200,3 +200,100 @@ fn time(key: &'static str, text: &Option<String>) -> Result<Option<Wall>, BadQue
 
 const DEFAULT_LIMIT: u16 = 50;
 const LARGEST_LIMIT: u16 = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::CallId;
+    use crate::crm::model::{Direction, Outcome};
+    use crate::crm::testing::{House, LINE, MARIA, PAULO, START, record};
+
+    /// The call with this number begins that many seconds after the start.
+    fn ended(call: u64, phone: &str) -> CallRecord {
+        let started = Wall::from_unix_millis(START + i64::try_from(call).unwrap() * 1_000);
+        CallRecord { started, ..record(call, phone) }
+    }
+
+    fn live(call: u64, phone: &str) -> CallRecord {
+        CallRecord { state: CallState::Talking, outcome: None, ended: None, ..ended(call, phone) }
+    }
+
+    fn ids(page: &Page) -> Vec<u64> {
+        page.calls.iter().map(|call| call.id.bits()).collect()
+    }
+
+    async fn asked(house: &House, live: &[CallRecord], query: CallQuery) -> Page {
+        page(live.to_vec(), house.store.reader(), &query.read("BR").unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn pages_hold_every_call_once_newest_first_live_and_ended_alike() {
+        let house = House::open().await;
+        for call in [1, 2, 4, 5, 7] {
+            house.outbox.save(ended(call, MARIA), Vec::new()).await.unwrap();
+        }
+        // Call 5 is up and in the log at once: it ends between the two looks.
+        let up = [live(3, MARIA), live(5, MARIA), live(6, PAULO)];
+        let mut query = CallQuery { limit: Some(3), ..CallQuery::default() };
+        let mut all = Vec::new();
+        loop {
+            let page = asked(&house, &up, query.clone()).await;
+            all.push(ids(&page));
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(all, [vec![7, 6, 5], vec![4, 3, 2], vec![1]]);
+    }
+
+    #[tokio::test]
+    async fn filters_mean_the_same_of_calls_that_are_up_and_of_those_in_the_log() {
+        let house = House::open().await;
+        house.outbox.save(ended(1, MARIA), Vec::new()).await.unwrap();
+        let outgoing = CallRecord {
+            direction: Direction::Outgoing,
+            outcome: Some(Outcome::Busy),
+            from: "201".to_owned(),
+            to: PAULO.to_owned(),
+            employee: Some("ana".into()),
+            legs: Vec::new(),
+            ..ended(2, PAULO)
+        };
+        house.outbox.save(outgoing, Vec::new()).await.unwrap();
+        let up = [live(11, MARIA), CallRecord { line: None, employee: None, ..live(12, PAULO) }];
+        let some = |text: &str| Some(text.to_owned());
+        let all = CallQuery::default();
+        for (query, found) in [
+            (all.clone(), vec![12, 11, 2, 1]),
+            (CallQuery { state: some("live"), ..all.clone() }, vec![12, 11]),
+            (CallQuery { state: some("ended"), ..all.clone() }, vec![2, 1]),
+            (CallQuery { direction: some("outgoing"), ..all.clone() }, vec![2]),
+            (CallQuery { outcome: some("answered"), ..all.clone() }, vec![1]),
+            (CallQuery { employee: some("bruno"), ..all.clone() }, vec![12, 11, 1]),
+            (CallQuery { employee: some("ana"), ..all.clone() }, vec![2]),
+            (CallQuery { line: some(LINE), ..all.clone() }, vec![11, 2, 1]),
+            (CallQuery { from: some("11 98765-4321"), ..all.clone() }, vec![11, 1]),
+            (CallQuery { from: some(" 5511987654321"), ..all.clone() }, vec![11, 1]),
+            (CallQuery { to: some(PAULO), ..all.clone() }, vec![2]),
+            (CallQuery { number: some(PAULO), ..all.clone() }, vec![12, 2]),
+            (CallQuery { from: some("201"), ..all.clone() }, vec![2]),
+            (CallQuery { since: some("2026-11-24T14:00:02Z"), ..all.clone() }, vec![12, 11, 2]),
+            (CallQuery { until: some("2026-11-24T14:00:11Z"), ..all.clone() }, vec![2, 1]),
+        ] {
+            assert_eq!(ids(&asked(&house, &up, query.clone()).await), found, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_a_mend() {
+        let none = CallQuery::default();
+        let fault = |query: CallQuery| query.read("BR").unwrap_err().to_string();
+        let limit = fault(CallQuery { limit: Some(501), ..none.clone() });
+        assert_eq!(limit, "limit `501` cannot be read; write 1 to 500");
+        let cursor = CallQuery { cursor: Some("7".to_owned()), ..none.clone() };
+        assert_eq!(fault(cursor), "cursor `7` cannot be read; give the `next` of the page before");
+        let at = Cursor { started: Wall::from_unix_millis(START), id: CallId::from_bits(1) };
+        assert!(CallQuery { cursor: Some(at.to_string()), ..none }.read("BR").is_ok());
+    }
+}

@@ -88,21 +88,24 @@ impl Udp {
                 Ok(_) => {}
                 Err(fault) => tracing::error!(local = %self.local, %fault, "cannot wait for the UDP socket"),
             }
-            for _ in 0..AT_A_TIME {
-                match self.socket.try_recv_from(&mut buffer) {
-                    Ok((length, remote)) => sink.received(self.path(remote), Bytes::copy_from_slice(&buffer[..length])),
-                    Err(fault) if is_left_by_icmp(&fault) => self.report_lost(&mut buffer, sink),
-                    Err(fault) => {
-                        if fault.kind() != io::ErrorKind::WouldBlock {
-                            tracing::error!(local = %self.local, %fault, "cannot read the UDP socket");
-                        }
-                        break;
-                    }
-                }
+            if self.receive_some(&mut buffer, sink) {
+                // Timers and other listeners have their turn under a flood too.
+                tokio::task::yield_now().await;
             }
-            // Timers and other listeners have their turn under a flood too.
-            tokio::task::yield_now().await;
         }
+    }
+
+    /// Reads what is there, but not for ever; true: there may be more.
+    fn receive_some(&self, buffer: &mut [u8], sink: &dyn Sink) -> bool {
+        for _ in 0..AT_A_TIME {
+            match self.socket.try_recv_from(buffer) {
+                Ok((length, remote)) => sink.received(self.path(remote), Bytes::copy_from_slice(&buffer[..length])),
+                Err(fault) if is_left_by_icmp(&fault) => self.report_lost(buffer, sink),
+                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(fault) => tracing::error!(local = %self.local, %fault, "cannot read the UDP socket"),
+            }
+        }
+        true
     }
 
     /// Tells of the datagrams that ICMP sent back.

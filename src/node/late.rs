@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 
 use super::Inner;
-use crate::base::CallId;
+use crate::base::{CallId, EmployeeId};
 use crate::call::ladder::{Entry, What};
 use crate::call::{CallEvent, Publication, told};
-use crate::crm::model::{Effect, WriteNews, WriteState};
+use crate::crm::model::{Effect, EntityRef, WriteNews, WriteState};
 
 /// Where the outbox's news go: the outbox is there before the node that it is part of.
 #[derive(Default)]
@@ -80,9 +80,9 @@ impl Inner {
 /// What is told of a write whose call is gone.
 struct Late {
     event: &'static str,
-    record: Option<crate::crm::model::EntityRef>,
-    from: Option<crate::base::EmployeeId>,
-    to: Option<crate::base::EmployeeId>,
+    record: Option<EntityRef>,
+    from: Option<EmployeeId>,
+    to: Option<EmployeeId>,
 }
 
 fn publications(news: &WriteNews) -> Vec<Late> {

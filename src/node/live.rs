@@ -16,6 +16,7 @@ use crate::base::{CallId, EmployeeId, Hop, Instant, Now};
 use crate::call::{self, Call, CallAction, CallEvent, Env};
 use crate::crm::model::{CallRecord, CallState};
 use crate::sip::agent::Transmit;
+use crate::sip::message::Request;
 use crate::sip::transaction::ServerKey;
 
 /// All calls, and whose each INVITE is.
@@ -23,6 +24,8 @@ use crate::sip::transaction::ServerKey;
 pub(super) struct Live {
     calls: DashMap<CallId, Slot>,
     claims: DashMap<ServerKey, CallId>,
+    /// The same INVITEs by what stays when one is forked on its way to us.
+    requests: DashMap<RequestKey, CallId>,
     /// Calls that are up for their parties: the others only wait for their last transactions to end.
     up: AtomicUsize,
     /// Calls that are up, or whose last answers wait for their commit.
@@ -33,7 +36,7 @@ pub(super) struct Live {
 #[derive(Debug)]
 struct Slot {
     call: Call,
-    claim: ServerKey,
+    claim: InviteKeys,
     is_up: bool,
     is_settled: bool,
     /// The earliest wake-up that the timers owe it.
@@ -81,11 +84,41 @@ pub(super) enum Owed {
     Unreachable(Hop),
 }
 
+/// By what an INVITE is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct InviteKeys {
+    transaction: ServerKey,
+    request: RequestKey,
+}
+
+/// Call-ID, From-tag and CSeq number: what RFC 3261 §8.2.2.2 compares.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct RequestKey {
+    call_id: Box<str>,
+    from_tag: Box<str>,
+    cseq: u32,
+}
+
+impl InviteKeys {
+    /// Of this INVITE, as it came: before anything is written into its Via.
+    pub(super) fn of(invite: &Request) -> Self {
+        let headers = &invite.headers;
+        let request = RequestKey {
+            call_id: headers.call_id().map(AsRef::<str>::as_ref).unwrap_or_default().into(),
+            from_tag: headers.from_tag().unwrap_or_default().into(),
+            cseq: headers.cseq().map_or(0, |(number, _)| number),
+        };
+        Self { transaction: ServerKey::of(invite), request }
+    }
+}
+
 /// Whose an INVITE is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
     /// This call has it already.
     Known(CallId),
+    /// This call has the same request, which came to us by another way: RFC 3261 §8.2.2.2, a merged request.
+    Merged,
     /// Nobody had it; it is now the one's that claimed it.
     New,
 }
@@ -117,6 +150,7 @@ impl Live {
         Self {
             calls: DashMap::with_shard_amount(SHARDS),
             claims: DashMap::with_shard_amount(SHARDS),
+            requests: DashMap::with_shard_amount(SHARDS),
             up: AtomicUsize::new(0),
             unsettled: AtomicUsize::new(0),
             settled: Notify::new(),
@@ -150,18 +184,21 @@ impl Live {
     }
 
     /// Claims an INVITE for a call that is about to be [put in](Self::insert): of many who claim it at once, one wins.
-    pub(super) fn claim(&self, key: ServerKey, id: CallId) -> Claim {
-        match self.claims.entry(key) {
-            Entry::Occupied(taken) => Claim::Known(*taken.get()),
-            Entry::Vacant(free) => {
-                free.insert(id);
-                Claim::New
-            }
+    pub(super) fn claim(&self, keys: &InviteKeys, id: CallId) -> Claim {
+        match self.claims.entry(keys.transaction.clone()) {
+            Entry::Occupied(taken) => return Claim::Known(*taken.get()),
+            Entry::Vacant(free) => drop(free.insert(id)),
         }
+        let owner = *self.requests.entry(keys.request.clone()).or_insert(id);
+        if owner == id {
+            return Claim::New;
+        }
+        self.claims.remove(&keys.transaction);
+        Claim::Merged
     }
 
     /// Puts in the call that claimed this INVITE.
-    pub(super) fn insert(&self, call: Call, claim: ServerKey) {
+    pub(super) fn insert(&self, call: Call, claim: InviteKeys) {
         let id = call.id();
         self.up.fetch_add(1, Ordering::AcqRel);
         self.unsettled.fetch_add(1, Ordering::AcqRel);
@@ -209,7 +246,8 @@ impl Live {
     /// Takes a call out, with its claim.
     pub(super) fn remove(&self, id: CallId) -> Option<Removed> {
         let (_, mut slot) = self.calls.remove(&id)?;
-        self.claims.remove(&slot.claim);
+        self.claims.remove(&slot.claim.transaction);
+        self.requests.remove(&slot.claim.request);
         self.leave_up(&mut slot);
         self.settle(&mut slot);
         Some(Removed { call: slot.call, armed: slot.armed, busy: slot.busy })
@@ -301,22 +339,29 @@ const SHARDS: usize = 64;
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
+    use parking_lot::Mutex;
 
-    fn key(branch: &str) -> ServerKey {
-        ServerKey::Branch { branch: branch.into(), sent_by: "h:5060".into(), method: "INVITE" }
-    }
+    use super::*;
+    use crate::base::{Ids, Transport, Wall};
+    use crate::call::Beginning;
+    use crate::route::directory::Directory;
+    use crate::route::plan::{Destination, Presence};
+    use crate::route::testing::house;
+    use crate::route::{self, Origin};
+    use crate::sip::agent::{Received, Target};
+    use crate::sip::message::{self, Limits, Message, Name, parse};
+    use crate::sip::transaction::Timers;
 
     #[test]
     fn of_many_threads_that_claim_an_invite_one_wins_and_all_others_learn_whose_it_is() {
         for round in 0..50 {
             let live = Live::new();
-            let branch = format!("z9hG4bK{round}");
+            let keys = InviteKeys::of(&invite(&format!("z9hG4bK{round}")));
             let claims: Vec<(CallId, Claim)> = std::thread::scope(|scope| {
                 let threads: Vec<_> = (0..8)
                     .map(|n| {
-                        let (live, branch) = (&live, &branch);
-                        scope.spawn(move || (CallId::from_bits(n), live.claim(key(branch), CallId::from_bits(n))))
+                        let (live, keys) = (&live, &keys);
+                        scope.spawn(move || (CallId::from_bits(n), live.claim(keys, CallId::from_bits(n))))
                     })
                     .collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -326,15 +371,131 @@ mod tests {
             let [winner] = winners[..] else { panic!("{} owners", winners.len()) };
             let others = claims.iter().filter(|(id, _)| *id != winner);
             assert!(others.into_iter().all(|(_, claim)| *claim == Claim::Known(winner)));
-            assert_eq!(live.claimed(&key(&branch)), Some(winner));
+            assert_eq!(live.claimed(&keys.transaction), Some(winner));
         }
     }
 
+    /// The house, whose files break whoever looks at them where `broken`.
+    struct Looks {
+        directory: Arc<Directory>,
+        broken: bool,
+    }
+
+    impl route::plan::Live for Looks {
+        fn presence(&self, _: &EmployeeId) -> Presence {
+            Presence::Available
+        }
+        fn busy(&self, _: &EmployeeId) -> bool {
+            false
+        }
+        fn last_rung(&self, _: &EmployeeId) -> Option<Wall> {
+            None
+        }
+    }
+
+    impl Env for Looks {
+        fn directory(&self) -> &Arc<Directory> {
+            assert!(!self.broken, "a fault that the test puts in");
+            &self.directory
+        }
+        fn target(&self, _: &Destination, _: &[Target]) -> Option<Target> {
+            None
+        }
+    }
+
+    #[derive(Default)]
+    struct Sent(Mutex<Vec<String>>);
+
+    impl Wire for Sent {
+        fn put(&self, transmit: &Transmit) -> bool {
+            let line = transmit.bytes.split(|b| *b == b'\r').next().unwrap_or_default();
+            self.0.lock().push(String::from_utf8_lossy(line).into_owned());
+            true
+        }
+    }
+
+    fn invite(branch: &str) -> Request {
+        let bytes = format!(
+            "INVITE sip:+551140028922@ramal SIP/2.0\r\nVia: SIP/2.0/UDP h:5060;branch={branch}\r\n\
+             From: <sip:+5511987654321@h>;tag=1\r\nTo: <sip:+551140028922@ramal>\r\nCall-ID: {branch}\r\n\
+             CSeq: 1 INVITE\r\nContact: <sip:h:5060>\r\nContent-Length: 0\r\n\r\n"
+        );
+        match parse(&bytes.into(), &Limits::default()).unwrap() {
+            Message::Request(request) => request,
+            Message::Response(_) => panic!("a request"),
+        }
+    }
+
+    fn put_in(live: &Live, id: CallId, request: &Request, directory: &Directory) {
+        let ids = message::invitation(request).identities;
+        let entry = route::inbound(directory, &Origin::Trunk("carrier".into()), &ids).unwrap();
+        let keys = InviteKeys::of(request);
+        assert_eq!(live.claim(&keys, id), Claim::New);
+        let beginning = Beginning {
+            id,
+            ids: Ids::seeded(id.bits()),
+            timers: Timers::default(),
+            entry,
+            blacklisted: false,
+            label: "carrier".to_owned(),
+            now: Now::default(),
+            max_forwards: 70,
+            offer: None,
+        };
+        live.insert(Call::new(beginning, directory), keys);
+    }
+
+    fn received(request: Request) -> CallEvent {
+        let at = "127.0.0.1:5060".parse().unwrap();
+        let hop = Hop { transport: Transport::Udp, local: at, remote: at, advertised: at };
+        CallEvent::Received(Box::new(Received { message: request.into(), hop }))
+    }
+
+    #[test]
+    fn the_same_request_by_another_way_is_merged_and_its_own_copy_is_known() {
+        let live = Live::new();
+        let (first, id) = (invite("z9hG4bKone"), CallId::from_bits(1));
+        assert_eq!(live.claim(&InviteKeys::of(&first), id), Claim::New);
+        let mut forked = first.clone();
+        forked.headers.set(Name::Via, "SIP/2.0/UDP h:5060;branch=z9hG4bKother");
+        let forked = InviteKeys::of(&forked);
+        assert_eq!(live.claim(&forked, CallId::from_bits(2)), Claim::Merged);
+        assert_eq!(live.claimed(&forked.transaction), None);
+        assert_eq!(live.claim(&InviteKeys::of(&first), CallId::from_bits(3)), Claim::Known(id));
+    }
+
     #[tokio::test]
-    async fn an_empty_house_is_empty_at_once() {
-        let live = Arc::new(Live::new());
-        tokio::time::timeout(std::time::Duration::from_secs(1), live.settled()).await.expect("no call is up");
-        assert_eq!(live.up(), 0);
-        assert_eq!(live.owed(CallId::from_bits(1)).map(|owed| owed.len()), None);
+    async fn a_fault_of_ours_ends_its_call_and_no_other() {
+        let directory = Arc::new(house().build());
+        let (live, sent) = (Live::new(), Sent::default());
+        let (doomed, other) = (CallId::from_bits(1), CallId::from_bits(2));
+        let (one, two) = (invite("z9hG4bKone"), invite("z9hG4bKtwo"));
+        put_in(&live, doomed, &one, &directory);
+        put_in(&live, other, &two, &directory);
+        assert_eq!(live.up(), 2);
+        let whole = Looks { directory: Arc::clone(&directory), broken: false };
+        let broken = Looks { directory, broken: true };
+        let turn = live.step(doomed, Now::default(), received(one.clone()), &broken, &sent);
+        assert!(matches!(turn, Turn::Crashed), "{turn:?}");
+        live.remove(doomed).expect("it is taken out by whoever stepped it");
+        assert_eq!((live.up(), live.claimed(&ServerKey::of(&one))), (1, None));
+        sent.0.lock().clear();
+
+        let turn = live.step(other, Now::default(), received(two), &whole, &sent);
+        let Turn::Stepped { perform, arm } = turn else { panic!("{turn:?}") };
+        assert!(matches!(perform[0], Owed::Action(CallAction::Ask { .. })), "{perform:?}");
+        assert!(arm.is_some(), "the lookup has a deadline");
+        assert_eq!(*sent.0.lock(), ["SIP/2.0 100 Trying"]);
+        // Until those are performed nobody else is handed what comes to be owed.
+        let turn = live.step(other, Now::default(), CallEvent::HangUp, &whole, &sent);
+        assert!(matches!(turn, Turn::Stepped { perform, .. } if perform.is_empty()));
+        let owed = live.owed(other).expect("it waited");
+        assert!(owed.iter().any(|owed| matches!(owed, Owed::Action(CallAction::Save { .. }))), "{owed:?}");
+        assert!(live.owed(other).is_none());
+        assert_eq!(live.up(), 0, "it is over for its parties");
+        live.step(other, Now::default(), CallEvent::Saved, &whole, &sent);
+        tokio::time::timeout(std::time::Duration::from_secs(1), live.settled())
+            .await
+            .expect("nothing is up or unsaved");
     }
 }

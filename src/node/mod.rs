@@ -1,8 +1,8 @@
 //! The composition of everything: sockets, live calls, timers, the CRM and the store around machines that do no I/O.
 //!
-//! A datagram comes in by [`receive`], which finds its call or [admits](admission) a new one; [`live`] steps the call
-//! under its lock and puts its messages on the wire; [`perform`] does what else the call wants; [`timers`] wake calls.
-//! Layers above see a [`Handle`].
+//! A message comes in by `receive`, which finds its call or lets `admission` decide on a new one; `live` steps the call
+//! under its lock and puts its messages on the wire; `perform` does what else the call wants; `timers` wakes it; `late`
+//! takes news of calls that are gone. Layers above see a [`Handle`].
 
 mod admission;
 mod clock;

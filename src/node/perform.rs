@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Inner;
 use super::live::{Arm, Busy, Owed, Removed, Turn, Wire};
-use crate::base::{CallId, Pii};
+use crate::base::{CallId, Instant, Pii};
 use crate::call::{CallAction, CallEvent};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
 use crate::crm::{Crm, WhoCalls};
@@ -114,7 +114,7 @@ impl Inner {
         }
     }
 
-    fn answered(self: &Arc<Self>, call: CallId, began: crate::base::Instant, lookup: Lookup) {
+    fn answered(self: &Arc<Self>, call: CallId, began: Instant, lookup: Lookup) {
         self.metrics.looked_up(lookup.kind(), self.clock.now().mono.since(began));
         self.tell(call, CallEvent::CrmSaid(lookup));
     }

@@ -11,14 +11,14 @@ use rsip::Method;
 
 use super::Inner;
 use super::admission::{Full, Load};
-use super::live::Claim;
-use crate::base::{CallId, Hop};
+use super::live::{Claim, InviteKeys};
+use crate::base::{CallId, EmployeeId, Hop};
 use crate::call::{Beginning, Call, CallEvent};
 use crate::net::sink::{Path, Sink};
 use crate::route::{self, Entry, Origin, Refusal};
 use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
 use crate::sip::message::{
-    self, Fault, Limits, Message, Name, Objection, ParseError, Request, Response, Status, inspect, method_text, parse,
+    self, Fault, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
 };
 use crate::sip::transaction::ServerKey;
 
@@ -98,7 +98,7 @@ impl Inner {
                 if is_renegotiation(&request)
                     && let Some(objection) = inspect(&request, SUPPORTED)
                 {
-                    return self.object(path, request, &objection);
+                    return self.answer(path, objection.response(&request));
                 }
                 // Gone between the two looks: as if it had come a moment later, when its retransmission will.
                 self.hand_over(call, path, request.into());
@@ -108,32 +108,31 @@ impl Inner {
     }
 
     /// A request that belongs to no call.
-    fn outside(self: &Arc<Self>, path: Path, mut request: Request) {
+    fn outside(self: &Arc<Self>, path: Path, request: Request) {
         // RFC 3261 §17.1.1.3: an ACK is never answered.
         if request.method == Method::Ack {
             return;
         }
-        let key = (request.method == Method::Invite).then(|| ServerKey::of(&request));
-        request.headers.stamp_source(path.remote);
+        let keys = (request.method == Method::Invite).then(|| InviteKeys::of(&request));
         let origin = route::origin(&self.house.directory(), path.remote);
         if request.method == Method::Options && request.headers.to_tag().is_none() {
             return self.asked_for_options(path, &origin, &request);
         }
         if origin == Origin::Stranger {
-            return self.answer_stranger(path, &request, Response::to(&request, Status::FORBIDDEN));
+            return self.answer_stranger(path, Response::to(&request, Status::FORBIDDEN));
         }
         if request.headers.to_tag().is_some() || needs_dialog(request.method) {
-            return self.answer(path, &request, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
+            return self.answer(path, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
         }
         // A CANCEL is never inspected, and never gets here. Methods come before all else (RFC 3261 §8.2.1).
-        let Some(key) = key else {
+        let Some(keys) = keys else {
             let refused = Response::to(&request, Status::METHOD_NOT_ALLOWED).with(Name::Allow, ALLOW);
-            return self.answer(path, &request, refused);
+            return self.answer(path, refused);
         };
         if let Some(objection) = inspect(&request, SUPPORTED) {
-            return self.answer(path, &request, objection.response(&request));
+            return self.answer(path, objection.response(&request));
         }
-        self.invited(path, &origin, request, key);
+        self.invited(path, &origin, request, keys);
     }
 
     fn asked_for_options(&self, path: Path, origin: &Origin, request: &Request) {
@@ -149,13 +148,13 @@ impl Inner {
                 .with(Name::Supported, SUPPORTED.join(", ")),
         };
         match origin {
-            Origin::Stranger => self.answer_stranger(path, request, response),
-            Origin::Trunk(_) | Origin::Pbx(_) => self.answer(path, request, response),
+            Origin::Stranger => self.answer_stranger(path, response),
+            Origin::Trunk(_) | Origin::Pbx(_) => self.answer(path, response),
         }
     }
 
     /// An INVITE that nobody has seen yet.
-    fn invited(self: &Arc<Self>, path: Path, origin: &Origin, request: Request, key: ServerKey) {
+    fn invited(self: &Arc<Self>, path: Path, origin: &Origin, request: Request, keys: InviteKeys) {
         let directory = self.house.directory_kept();
         let load = Load { calls: self.live.up(), most: directory.limits.calls, store_is_full: self.store.is_full() };
         if let Err(full) = self.admission.admit(load) {
@@ -168,7 +167,7 @@ impl Inner {
             Err(refusal) => {
                 tracing::debug!(from = %path.remote, %refusal, "an INVITE is refused");
                 let status = Status::new(refusal.status()).unwrap_or(Status::FORBIDDEN);
-                return self.answer(path, &request, Response::to(&request, status));
+                return self.answer(path, Response::to(&request, status));
             }
         };
         if let Some(dialler) = dialler(&entry)
@@ -181,8 +180,11 @@ impl Inner {
             (ids.call(), ids.fork())
         };
         // Of many copies on many threads one gets the claim; the others are answered by its first 100.
-        if let Claim::Known(_) = self.live.claim(key.clone(), id) {
-            return;
+        match self.live.claim(&keys, id) {
+            Claim::New => {}
+            Claim::Known(_) => return,
+            // RFC 3261 §8.2.2.2: "the UAS core SHOULD generate a 482 (Loop Detected) response".
+            Claim::Merged => return self.answer(path, Response::to(&request, Status::LOOP_DETECTED)),
         }
         let beginning = Beginning {
             id,
@@ -199,20 +201,15 @@ impl Inner {
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
         };
-        self.live.insert(Call::new(beginning, &directory), key);
+        self.live.insert(Call::new(beginning, &directory), keys);
         self.hand_over(id, path, request.into());
-    }
-
-    fn object(&self, path: Path, mut request: Request, objection: &Objection) {
-        request.headers.stamp_source(path.remote);
-        self.answer(path, &request, objection.response(&request));
     }
 
     fn refuse_for_now(&self, path: Path, request: &Request, full: Full) {
         tracing::debug!(from = %path.remote, why = %full, "an INVITE is refused for now");
         self.metrics.overloaded();
         let response = Response::to(request, Status::SERVICE_UNAVAILABLE);
-        self.answer(path, request, response.with(Name::RetryAfter, full.retry_after().to_string()));
+        self.answer(path, response.with(Name::RetryAfter, full.retry_after().to_string()));
     }
 
     /// A message that cannot be read.
@@ -223,15 +220,14 @@ impl Inner {
         if matches!(fault.fault, Fault::Method) {
             response = response.with(Name::Allow, ALLOW);
         }
-        response.headers.stamp_source(path.remote);
         if route::origin(&self.house.directory(), path.remote) != Origin::Stranger || self.hears_strangers(path) {
-            self.put_stateless(path, response);
+            self.answer(path, response);
         }
     }
 
-    fn answer_stranger(&self, path: Path, request: &Request, response: Response) {
+    fn answer_stranger(&self, path: Path, response: Response) {
         if self.hears_strangers(path) {
-            self.answer(path, request, response);
+            self.answer(path, response);
         }
     }
 
@@ -248,12 +244,8 @@ impl Inner {
     }
 
     /// Answers without state.
-    fn answer(&self, path: Path, request: &Request, response: Response) {
-        debug_assert!(request.method != Method::Ack, "nothing answers an ACK");
-        self.put_stateless(path, response);
-    }
-
-    fn put_stateless(&self, path: Path, response: Response) {
+    fn answer(&self, path: Path, mut response: Response) {
+        response.headers.stamp_source(path.remote);
         let response = response.with_stateless_to_tag();
         // RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
         let remote =
@@ -267,12 +259,11 @@ impl Inner {
     }
 }
 
-/// Who placed a call herself.
-fn dialler(entry: &Entry) -> Option<&crate::base::EmployeeId> {
+/// The employee who calls a number outside.
+fn dialler(entry: &Entry) -> Option<&EmployeeId> {
     match entry {
-        Entry::Incoming(_) => None,
         Entry::Outgoing(outgoing) => outgoing.employee.as_ref().map(|employee| &employee.id),
-        Entry::Internal(internal) => internal.employee.as_ref().map(|employee| &employee.id),
+        Entry::Incoming(_) | Entry::Internal(_) => None,
     }
 }
 

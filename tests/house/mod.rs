@@ -20,7 +20,7 @@ pub const SDP: &str =
 pub struct House {
     node: Node,
     /// Kept for its files.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub udp: SocketAddr,
     pub tcp: SocketAddr,
     pub carrier: Wire,
@@ -73,12 +73,23 @@ queue = "sales"
         );
         let path = folder.path().join("ramal.toml");
         std::fs::write(&path, text).unwrap();
+        Self::start(folder, carrier, office).await
+    }
+
+    /// Stops it and starts it again, on other ports.
+    pub async fn restart(self) -> Self {
+        self.node.stop().await;
+        Self::start(self.folder, self.carrier, self.office).await
+    }
+
+    async fn start(folder: tempfile::TempDir, carrier: Wire, office: Wire) -> Self {
+        let path = folder.path().join("ramal.toml");
         let loaded = ramal::config::load(&path).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
         let node = Node::start(loaded.settings, path).await.unwrap();
         let handle = node.handle();
         let at = |transport| handle.listening().iter().find(|(t, _)| *t == transport).unwrap().1;
         let (udp, tcp) = (at(Transport::Udp), at(Transport::Tcp));
-        Self { node, _folder: folder, udp, tcp, carrier, office }
+        Self { node, folder, udp, tcp, carrier, office }
     }
 
     pub fn handle(&self) -> Handle {

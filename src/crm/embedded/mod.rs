@@ -137,9 +137,9 @@ impl Crm for Embedded {
         Some(Ok(self.inner.index.write().apply(owed, up, self.inner.store.now(), &rules, rows)))
     }
 
-    fn lead_of(&self, call: CallId) -> Option<EntityRef> {
-        let id = *self.inner.index.read().lead_of.get(&call)?;
-        Some(EntityRef { kind: EntityKind::Lead, id })
+    fn created(&self, call: CallId) -> Vec<EntityRef> {
+        let lead = self.inner.index.read().lead_of.get(&call).copied();
+        lead.map(|id| EntityRef { kind: EntityKind::Lead, id }).into_iter().collect()
     }
 
     fn call_ended(&self, call: CallId) {

@@ -1,7 +1,7 @@
 //! The embedded CRM in a store of its own: lookups, leads, owners, activities, edits.
 
 use super::*;
-use crate::crm::model::{EntityRef, Exclusion, Known, Write};
+use crate::crm::model::{Exclusion, Known, Write};
 use crate::crm::testing::*;
 
 fn known(lookup: Lookup) -> Known {

@@ -84,10 +84,10 @@ impl<C: Crm> Outbox<C> {
         let call = record.id;
         self.inner.store.append(|rows| {
             self.inner.crm.call_ended(call);
-            // A call hears of its lead after the commit; one that ends before that has it all the same.
-            if let Some(lead) = self.inner.crm.lead_of(call).filter(|lead| !record.created.contains(lead)) {
-                record.created.push(lead);
-            }
+            // The news of a lead made a moment ago may not have reached the call before it ended.
+            let created = self.inner.crm.created(call).into_iter();
+            let unheard: Vec<_> = created.filter(|at| !record.created.contains(at)).collect();
+            record.created.extend(unheard);
             rows.calls.insert(call, record);
             self.place(writes, false, rows);
             if self.inner.owed.lock().end(call) {

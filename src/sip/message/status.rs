@@ -26,6 +26,7 @@ impl Status {
     pub const BAD_EXTENSION: Self = Self(420);
     pub const TEMPORARILY_UNAVAILABLE: Self = Self(480);
     pub const CALL_DOES_NOT_EXIST: Self = Self(481);
+    pub const LOOP_DETECTED: Self = Self(482);
     pub const TOO_MANY_HOPS: Self = Self(483);
     pub const BUSY_HERE: Self = Self(486);
     pub const REQUEST_TERMINATED: Self = Self(487);
