@@ -177,6 +177,29 @@ async fn a_new_customer_reaches_the_queue_and_leaves_a_record_a_ladder_and_a_lea
 }
 
 #[tokio::test]
+async fn a_call_hears_no_cancel_and_no_bye_from_elsewhere_whatever_tags_it_has() {
+    let house = House::open("").await;
+    let (carrier, office, stranger) = (&house.carrier, &house.office, Wire::new().await);
+    let call = invite(carrier, "+551140028922", "+5521976543210", "s1");
+    carrier.send(house.udp, &call).await;
+    let rung = office.expect("INVITE ").await;
+    let cancel = call.split("Contact:").next().unwrap().replace("INVITE", "CANCEL") + "Content-Length: 0\r\n\r\n";
+    stranger.ask_until(house.udp, &cancel, "SIP/2.0 403 ").await;
+    office.answer(house.udp, &rung, 200, house::SDP).await;
+    let answered = carrier.expect_answer("SIP/2.0 200", "INVITE").await;
+    carrier.ack(house.udp, &call, &answered).await;
+    stranger.bye(house.udp, &call, &answered).await;
+    stranger.expect("SIP/2.0 403 ").await;
+    office.bye(house.udp, &call, &answered).await;
+    office.expect("SIP/2.0 481 ").await;
+    assert!(house.handle().live_calls().iter().all(|call| call.ended.is_none()));
+    carrier.bye(house.udp, &call, &answered).await;
+    office.expect("BYE ").await;
+    carrier.expect_answer("SIP/2.0 200", "BYE").await;
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_request_that_comes_by_two_ways_makes_one_call() {
     let house = House::open("").await;
     let call = invite(&house.carrier, "+551140028922", "+5521976543210", "m1");

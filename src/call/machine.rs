@@ -1,5 +1,7 @@
 //! The call itself: its state, and which part of it an event concerns.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::bridge::Bridge;
@@ -18,6 +20,7 @@ use crate::route::Entry as Inbound;
 use crate::route::directory::Directory;
 use crate::route::plan::Destination;
 use crate::sip::agent::{AgentOut, CallerId, LegEvent, Received, UserAgent};
+use crate::sip::message::Request;
 use crate::sip::transaction::Timers;
 
 /// One call, from its INVITE to its record.
@@ -137,6 +140,12 @@ impl Call {
     /// Its identifier.
     pub fn id(&self) -> CallId {
         self.id
+    }
+
+    /// Where the far end of the dialog (or, for a CANCEL, the INVITE) that a request means may be expected; `None`: the
+    /// call has no such dialog.
+    pub fn far_end(&mut self, request: &Request) -> Option<[SocketAddr; 2]> {
+        self.ua.far_end(request)
     }
 
     /// Whether it is over for its parties; what is left are transactions and a commit.

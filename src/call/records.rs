@@ -25,7 +25,8 @@ impl Call {
             direction: self.facts.direction,
             from: self.facts.from.clone(),
             to: self.facts.to.clone(),
-            line: self.facts.line.as_ref().map(|l| l.number),
+            // A call between colleagues is by no line; its caller's own is only for what a queue forwards.
+            line: self.facts.line.as_ref().filter(|_| self.facts.direction != Direction::Internal).map(|l| l.number),
             lookup: match (&self.facts.lookup, self.ended) {
                 (None, _) if self.blacklisted => None, // a refused call asks nothing
                 (None, None) => None,

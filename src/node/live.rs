@@ -5,6 +5,7 @@
 //! else that a call wants is handed to whoever stepped it, unless somebody still performs an earlier step's: then it
 //! waits for her, and keeps its order too.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -178,6 +179,11 @@ impl Live {
     /// Whether there is such a call.
     pub(super) fn has(&self, id: CallId) -> bool {
         self.calls.contains_key(&id)
+    }
+
+    /// Where the far end may be expected that a request to this call means; `None`: it means no dialog of the call.
+    pub(super) fn far_end(&self, id: CallId, request: &Request) -> Option<[SocketAddr; 2]> {
+        self.calls.get_mut(&id)?.call.far_end(request)
     }
 
     /// The call that this INVITE, or what goes with it, belongs to.

@@ -95,6 +95,9 @@ impl Inner {
         };
         match known {
             Some(call) => {
+                if !self.may_say(call, path, &request) {
+                    return self.refuse_inside(path, &request);
+                }
                 if is_renegotiation(&request)
                     && let Some(objection) = inspect(&request, SUPPORTED)
                 {
@@ -104,6 +107,29 @@ impl Inner {
                 self.hand_over(call, path, request.into());
             }
             None => self.outside(path, request),
+        }
+    }
+
+    /// Whether a request to a call comes from where its far end is. A call that has no such dialog says so by itself,
+    /// to all but strangers; an ACK is never answered, and a retransmitted INVITE tells only what it was told before.
+    fn may_say(&self, call: CallId, path: Path, request: &Request) -> bool {
+        if request.method == Method::Ack || (request.method != Method::Cancel && request.headers.to_tag().is_none()) {
+            return true;
+        }
+        let directory = self.house.directory();
+        match self.live.far_end(call, request) {
+            Some(expected) => route::origin::is_of_far_end(&directory, path.remote, &expected),
+            None => route::origin(&directory, path.remote) != Origin::Stranger,
+        }
+    }
+
+    /// A request inside a dialog that is not there for whoever sent it.
+    fn refuse_inside(&self, path: Path, request: &Request) {
+        match route::origin(&self.house.directory(), path.remote) {
+            Origin::Stranger => self.answer_stranger(path, Response::to(request, Status::FORBIDDEN)),
+            Origin::Trunk(_) | Origin::Pbx(_) => {
+                self.answer(path, Response::to(request, Status::CALL_DOES_NOT_EXIST));
+            }
         }
     }
 
