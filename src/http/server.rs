@@ -21,6 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::router;
 use super::shared::{Shared, closed};
+use crate::store::private;
 
 /// A listener that serves; ends when [`Shared::close`] was called.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ fn clear(path: &Path) -> Result<(), ListenError> {
 /// anybody else connect to it.
 fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    private::make_folder(folder)?;
     let private = folder.join(format!(".ramal-{}", std::process::id()));
     fs::DirBuilder::new().mode(0o700).create(&private)?;
     let inside = private.join("s");

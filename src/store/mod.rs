@@ -11,6 +11,7 @@ mod lock;
 mod outbox;
 mod persist;
 mod presence;
+pub mod private;
 mod reader;
 pub mod rows;
 mod schema;
@@ -75,9 +76,12 @@ impl Store {
     pub async fn open(url: &str, unsaved: usize, clock: Clock) -> Result<Self, StoreError> {
         let path = path_of(url)?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|cause| StoreError::Folder { path: folder.to_owned(), cause })?;
+            private::make_folder(folder).map_err(|cause| StoreError::Folder { path: folder.to_owned(), cause })?;
         }
         let lock = Lock::take(&path)?;
+        // Made before SQLite does, which would let everybody read it; its -wal and -shm take the mode over.
+        private::open_file(&path)
+            .map_err(|cause| StoreError::Unwritable { path: path.clone(), cause: cause.into() })?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)

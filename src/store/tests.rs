@@ -46,6 +46,25 @@ async fn only_one_process_writes_and_the_others_are_told() {
 }
 
 #[tokio::test]
+async fn nobody_else_can_read_what_the_store_makes_and_what_is_there_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let Opened { url, store, _folder } = open().await;
+    save(&store, 1).await.unwrap();
+    let path = path_of(&url).unwrap();
+    for file in ["ramal.db", "ramal.db-wal", "ramal.db-shm", "ramal.db.lock"] {
+        assert_eq!(mode(&path.with_file_name(file)), 0o600, "{file}");
+    }
+    for folder in path.ancestors().skip(1).take(2) {
+        assert_eq!(mode(folder), 0o700, "{}", folder.display());
+    }
+    store.close().await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    Store::open(&url, 3, clock()).await.unwrap().close().await;
+    assert_eq!(mode(&path), 0o640, "a group that backs it up");
+}
+
+#[tokio::test]
 async fn a_url_of_an_unknown_kind_or_a_folder_that_cannot_be_made_is_refused() {
     assert!(matches!(Store::open("mysql:x", 3, clock()).await, Err(StoreError::UnknownUrl(_))));
     let folder = tempfile::tempdir().unwrap();
