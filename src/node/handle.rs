@@ -192,6 +192,17 @@ impl Handle {
         self.node.live.up()
     }
 
+    /// Hangs up every call that is up and waits until what they leave is saved, at most so long. Gives how many are not.
+    pub async fn hang_up_all(&self, at_most: Duration) -> usize {
+        for call in self.live_calls() {
+            // One that ends by itself meanwhile is as good.
+            let _ = self.hang_up(call.id);
+        }
+        // Over time or not, the count says what is left.
+        let _ = tokio::time::timeout(at_most, self.node.live.settled()).await;
+        self.node.live.unsettled()
+    }
+
     /// The addresses that the SIP listeners got, in file order.
     pub fn listening(&self) -> &[(Transport, SocketAddr)] {
         &self.node.listening
