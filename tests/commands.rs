@@ -161,7 +161,8 @@ fn wrong_usage_exits_2_and_a_no_exits_1() {
     let office = Office::new();
     for line in ["dance", "call nonsense", "presence ana asleep", "explain", "crm convert-lead 1"] {
         let output = office.run(line, 2);
-        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{line}: {output:?}");
+        assert!(output.stdout.is_empty(), "{line}: {output:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1, "{line}");
     }
     for (line, mend) in [
         ("call 000000000000002a", "`ramal calls` lists them"),
@@ -175,6 +176,9 @@ fn wrong_usage_exits_2_and_a_no_exits_1() {
         assert!(said.contains(mend), "{line}: {said}");
         assert_eq!(said.lines().count(), 1, "{line}: {said}");
     }
+    let nobody = office.run(&format!("crm add-contact --name Maria --phone {MARIA} --responsible zoe --json"), 0);
+    assert_eq!(serde_json::from_slice::<Value>(&nobody.stdout).unwrap()["record"], "contact:1");
+    assert!(String::from_utf8(nobody.stderr).unwrap().contains("the files have ana, bruno"));
     assert!(office.says("check").starts_with("ok: config/ramal.toml: "));
 }
 

@@ -34,7 +34,7 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address is not to be had.
-    #[error("http.listen {address}: {cause}")]
+    #[error("http.listen {address}: {cause}; stop what listens there, or name another address")]
     Address {
         /// Which.
         address: SocketAddr,
@@ -42,7 +42,7 @@ pub enum ListenError {
         cause: io::Error,
     },
     /// The control socket is not to be had.
-    #[error("http.control {}: {cause}", path.display())]
+    #[error("http.control {}: {cause}; name a path in a folder that this user may write", path.display())]
     Control {
         /// Which.
         path: PathBuf,

@@ -223,11 +223,13 @@ impl Inner {
             ("sip.listen", began.sip.listen != settings.sip.listen),
             ("sip.advertise", began.sip.advertise != settings.sip.advertise),
             ("sip.local", began.sip.local != settings.sip.local),
+            ("sip.drain", began.sip.drain != settings.sip.drain),
             ("sip.timers", began.sip.timers != settings.sip.timers),
             ("store", began.store != settings.store),
             ("trace", began.trace != settings.trace),
             ("log", began.log != settings.log),
             ("http.listen", began.http.listen != settings.http.listen),
+            ("http.api_token", began.http.api_token != settings.http.api_token),
             ("http.control", began.http.control != settings.http.control),
             ("limits.unsaved", began.directory.limits.unsaved != settings.directory.limits.unsaved),
         ];
