@@ -55,7 +55,7 @@ pub enum PresenceError {
     #[error("no employee `{0}`")]
     NoSuchEmployee(EmployeeId),
     /// The store did not take it.
-    #[error("the store did not take it")]
+    #[error("{0}")]
     Store(#[from] StoreError),
 }
 
@@ -101,9 +101,11 @@ impl Handle {
         if self.directory().employee(employee).is_none() {
             return Err(PresenceError::NoSuchEmployee(employee.clone()));
         }
-        self.node.store.set_presence(employee, presence.as_str()).await?;
-        self.node.house.set_presence(employee, presence);
-        Ok(())
+        let written = self.node.store.set_presence(employee, presence.as_str()).await;
+        if matches!(written, Ok(()) | Err(StoreError::NotYet { .. })) {
+            self.node.house.set_presence(employee, presence);
+        }
+        Ok(written?)
     }
 
     /// Reads the files again, by the path that the node started with; with faults the old ones stay in force.

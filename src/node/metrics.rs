@@ -124,7 +124,7 @@ impl Metrics {
                 drop(self.calls.get_or_create(&labels));
             }
         }
-        for result in [LookupKind::Known, LookupKind::Unknown, LookupKind::Undetermined] {
+        for result in [LookupKind::Known, LookupKind::Unknown, LookupKind::Excluded, LookupKind::Undetermined] {
             drop(self.lookups.get_or_create(&LookupLabels { result: result.as_str(), source: "embedded" }));
         }
         for result in ["answered", "failed"] {

@@ -131,6 +131,15 @@ impl Store {
         Ok(decided)
     }
 
+    /// Runs `decide` as [`Store::commit`] does, for a person: she is told where it takes longer than she would wait.
+    pub async fn commit_soon<T>(&self, decide: impl FnOnce(&mut Rows) -> T) -> Result<T, StoreError> {
+        let waited = tokio::time::timeout(A_PERSONS_PATIENCE, self.commit(decide)).await;
+        waited.unwrap_or_else(|_| {
+            let cause = self.health().err().map_or_else(|| "it is slow".to_owned(), |ill| ill.cause);
+            Err(StoreError::NotYet { cause })
+        })
+    }
+
     /// Sends the news of writes here from now on.
     pub fn listen(&self, on_news: OnNews) {
         self.inner.queue.listen(on_news);
@@ -200,6 +209,9 @@ impl Drop for Inner {
         self.queue.close();
     }
 }
+
+/// How long a command waits for its commit.
+const A_PERSONS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens for writing and proves it: the schema is brought up to date, and this run's start is noted.
 async fn prepare(options: &SqliteConnectOptions, now: Wall) -> Result<SqliteConnection, StoreError> {

@@ -136,6 +136,10 @@ async fn a_full_disk_is_said_and_what_waits_is_committed_once_there_is_space() {
     assert_eq!(health.waiting, 200);
     assert!(store.is_full());
     waits.push(save(&store, 201));
+    tokio::time::pause(); // a person's patience is up at once; the database's thread goes on as ever
+    let said = store.set_presence(&"ana".into(), "away").await.unwrap_err();
+    assert!(said.is_transient() && said.to_string().contains("waits in memory"), "{said}");
+    tokio::time::resume();
 
     store.pragma("PRAGMA max_page_count = 1000000");
     for wait in waits {
@@ -143,6 +147,7 @@ async fn a_full_disk_is_said_and_what_waits_is_committed_once_there_is_space() {
     }
     assert_eq!((store.health(), store.waiting()), (Ok(()), 0));
     assert!(!store.is_full());
+    assert_eq!(store.reader().presences().await.unwrap().len(), 1, "what nobody waited for any more too");
     assert_eq!(store.reader().calls(&CallFilter::default(), None, 500).await.unwrap().0.len(), 201);
 }
 
