@@ -161,7 +161,8 @@ fn wrong_usage_exits_2_and_a_no_exits_1() {
     let office = Office::new();
     for line in ["dance", "call nonsense", "presence ana asleep", "explain", "crm convert-lead 1"] {
         let output = office.run(line, 2);
-        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{line}: {output:?}");
+        assert!(output.stdout.is_empty(), "{line}: {output:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1, "{line}");
     }
     for (line, mend) in [
         ("call 000000000000002a", "`ramal calls` lists them"),
@@ -175,6 +176,9 @@ fn wrong_usage_exits_2_and_a_no_exits_1() {
         assert!(said.contains(mend), "{line}: {said}");
         assert_eq!(said.lines().count(), 1, "{line}: {said}");
     }
+    let nobody = office.run(&format!("crm add-contact --name Maria --phone {MARIA} --responsible zoe --json"), 0);
+    assert_eq!(serde_json::from_slice::<Value>(&nobody.stdout).unwrap()["record"], "contact:1");
+    assert!(String::from_utf8(nobody.stderr).unwrap().contains("the files have ana, bruno"));
     assert!(office.says("check").starts_with("ok: config/ramal.toml: "));
 }
 
@@ -308,8 +312,30 @@ fn a_drain_waits_for_calls_and_takes_no_new_ones_and_a_second_signal_ends_it() {
     web.read_to_string(&mut ready).unwrap();
     assert!(ready.starts_with("HTTP/1.1 503") && ready.ends_with("draining: 1 calls are still up\n"), "{ready}");
     server.signal("TERM");
+    receive(&peers.carrier, "SIP/2.0 480");
     let (code, said) = server.end();
     assert_eq!(code, Some(0), "{said}");
+    assert_eq!(office.json("calls")["calls"][0]["outcome"], "missed", "what the end cut off left its record");
+}
+
+#[test]
+fn a_call_that_outlives_the_drain_is_hung_up_and_leaves_its_record() {
+    let office = Office::new();
+    let peers = Peers::of(&office);
+    let file = std::fs::read_to_string(office.path().join("config/ramal.toml")).unwrap();
+    office.write(&file.replace("[sip]", "[sip]\ndrain = \"100ms\""));
+    let server = office.serve();
+    peers.send("INVITE", "long", &server);
+    receive(&peers.pbx, "INVITE sip:202@");
+    server.signal("TERM");
+    receive(&peers.carrier, "SIP/2.0 480");
+    let (code, said) = server.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("outlived sip.drain"), "{said}");
+    let ended = office.json("calls");
+    assert_eq!((&ended["calls"][0]["state"], &ended["calls"][0]["outcome"]), (&json!("ended"), &json!("missed")));
+    let found = office.json(&format!("crm find {MARIA}"));
+    assert_eq!(found["activities"][0]["outcome"], "missed", "and the CRM its activity");
 }
 
 #[test]

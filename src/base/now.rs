@@ -73,10 +73,10 @@ impl Wall {
 }
 
 impl fmt::Display for Wall {
-    /// RFC 3339 in UTC, `2026-11-24T14:00:00.120Z`; no fraction where it is zero.
+    /// RFC 3339 in UTC, `2026-11-24T14:00:00.120Z`: always of one length, so that it sorts as text too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(at) => at.fmt(f),
+            Ok(at) => write!(f, "{at:.3}"),
             Err(_) => f.write_str("?"),
         }
     }

@@ -130,8 +130,8 @@ fn text(whole: &Whole) -> String {
         out.push_str(&format!(", {outcome}"));
     }
     let lookup = call.lookup.map_or("not yet looked up", |lookup| lookup.as_str());
-    let name = call.client_name.as_deref().map(paint::inert).unwrap_or_default();
-    let client = call.client.map_or_else(String::new, |client| format!(": {client} {name}"));
+    let name = call.client_name.as_deref().map(|name| format!(" {}", paint::inert(name))).unwrap_or_default();
+    let client = call.client.map_or_else(String::new, |client| format!(": {client}{name}"));
     out.push_str(&format!("\n  {} calls {}  ({lookup}{client})\n", paint::inert(&call.from), paint::inert(&call.to)));
     out.push_str(&format!("  began {}, rang {} s, talked {} s", call.started, call.ring_seconds, call.talk_seconds));
     if let Some(employee) = &call.employee {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::out::{self, say};
 use crate::config::{self, Fault};
 
 /// One fault or warning, as `--json` prints it.
@@ -31,21 +32,21 @@ pub fn run(path: &Path, json: bool) -> ExitCode {
         Err(faults) => (faults.faults(), faults.warnings()),
     };
     if json {
-        println!("{}", as_json(faults, warnings));
+        out::json(&as_json(faults, warnings));
     } else {
         let colours = std::io::stderr().is_terminal();
         warnings.iter().chain(faults).for_each(|fault| eprint!("{}", fault.render(colours)));
         if let Ok(loaded) = &checked {
-            println!("ok: {}: {}", path.display(), loaded.summary());
+            say!("ok: {}: {}", path.display(), loaded.summary());
         }
     }
     if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn as_json(faults: &[Fault], warnings: &[Fault]) -> String {
+fn as_json(faults: &[Fault], warnings: &[Fault]) -> serde_json::Value {
     let list =
         |found: &'_ [Fault]| found.iter().map(|fault| serde_json::json!(Finding::from(fault))).collect::<Vec<_>>();
-    serde_json::json!({ "faults": list(faults), "warnings": list(warnings) }).to_string()
+    serde_json::json!({ "faults": list(faults), "warnings": list(warnings) })
 }
 
 #[cfg(test)]
@@ -58,7 +59,7 @@ mod tests {
         let path = folder.path().join("ramal.toml");
         std::fs::write(&path, "[media]\nmod = \"bypass\"\n").unwrap();
         let faults = config::load(&path).unwrap_err();
-        let json: serde_json::Value = serde_json::from_str(&as_json(faults.faults(), faults.warnings())).unwrap();
+        let json = as_json(faults.faults(), faults.warnings());
         assert_eq!(json["faults"][0]["line"], 2);
         assert_eq!(json["faults"][0]["file"], path.to_str().unwrap());
         assert_eq!(json["faults"][0]["message"], "[media] knows no key `mod`");

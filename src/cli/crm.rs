@@ -12,6 +12,7 @@ use crate::crm::desk::{self, Answer, DeskError, ListedException, OfTheHouse, Req
 use crate::crm::embedded::{Done, Edit, Found, Rules};
 use crate::crm::model::{EntityKind, EntityRef};
 use crate::crm::outbox::Which;
+use crate::route::directory::Directory;
 use crate::store::{Clock, FoundActivity, OutboxEntry, Reader, Store, StoreError};
 
 /// `ramal crm …`
@@ -206,6 +207,23 @@ pub fn json(answer: &Answer) -> serde_json::Value {
         Answer::Done(done) => serde_json::to_value(done),
     };
     value.expect("answers are plain data with text for keys")
+}
+
+/// What to say of an owner who is none of the house: nothing is wrong, but no phone of hers will ring.
+pub(super) fn nobody(request: &Request, directory: &Directory) -> Option<String> {
+    let (Request::Edit(Edit::AddClient { responsible, .. }) | Request::Edit(Edit::SetOwner { responsible, .. })) =
+        request
+    else {
+        return None;
+    };
+    if directory.employee(responsible).is_some() {
+        return None;
+    }
+    let known: Vec<&str> = directory.employees.iter().map(|known| known.id.as_str()).collect();
+    let known = if known.is_empty() { "nobody".to_owned() } else { known.join(", ") };
+    Some(format!(
+        "note: no employee `{responsible}`, so her clients' calls go to the line's queue; the files have {known}"
+    ))
 }
 
 /// Whether the answer is no: nothing of a file could be taken in.

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use self::crm::{CrmCommand, OutboxCommand};
@@ -101,14 +102,23 @@ fn presences() -> impl TypedValueParser<Value = Presence> {
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
-    let Ramal { config, json, command } = Ramal::parse();
+    let Ramal { config, json, command } = match Ramal::try_parse() {
+        Ok(asked) => asked,
+        Err(fault) => return usage(&fault),
+    };
     let done = match command {
         Command::Check => Ok(check::run(&config, json)),
         Command::Number { value, line } => Ok(number::run(&config, &value, line.as_deref(), json)),
         Command::Demo { keep } => Ok(demo::run(keep)),
         Command::Serve => serve::run(&config),
         Command::Explain(asked) => House::open(&config).and_then(|house| foresee::run(&house, &asked, json)),
-        Command::Crm(command) => House::open(&config).and_then(|house| house.desk(crm_request(command)?, json)),
+        Command::Crm(command) => House::open(&config).and_then(|house| {
+            let request = crm_request(command)?;
+            if let Some(note) = crm::nobody(&request, house.directory()) {
+                eprintln!("{note}");
+            }
+            house.desk(request, json)
+        }),
         Command::Outbox(command) => House::open(&config).and_then(|house| house.desk(command.request(), json)),
         Command::Calls(query) => House::open(&config).and_then(|house| calls::list(&house, &query, json)),
         Command::Call { id } => House::open(&config).and_then(|house| calls::one(&house, id, json)),
@@ -121,6 +131,35 @@ pub fn main() -> ExitCode {
         eprintln!("{}", failure.to_string().trim_end());
         ExitCode::FAILURE
     })
+}
+
+/// Help, the version, or in one line what is wrong with the command line: 2.
+fn usage(fault: &clap::Error) -> ExitCode {
+    if matches!(
+        fault.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        // Where nobody reads on, there is nobody to tell.
+        let _ = fault.print();
+    } else {
+        eprintln!("{}", in_one_line(&fault.to_string()));
+    }
+    ExitCode::from(u8::try_from(fault.exit_code()).unwrap_or(2))
+}
+
+/// The words of a fault in front of its usage, and where to read on.
+fn in_one_line(words: &str) -> String {
+    let mut line = String::new();
+    for part in words.lines().map(str::trim).take_while(|part| !part.starts_with("Usage:")) {
+        match part {
+            "" | "For more information, try '--help'." => continue,
+            _ if line.is_empty() => {}
+            _ if part.starts_with("tip:") => line.push_str("; "),
+            _ => line.push(' '),
+        }
+        line.push_str(part);
+    }
+    line + "; --help behind the command says more"
 }
 
 /// What the command asks; the file that it names must be there.
@@ -150,6 +189,28 @@ mod tests {
         {
             let read = Ramal::try_parse_from(line.split(' ')).unwrap();
             assert_eq!((read.config, read.json), (PathBuf::from("x.toml"), true), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_told_in_one_line_with_what_would_be_right() {
+        for (line, told) in [
+            (
+                "ramal cals",
+                "error: unrecognized subcommand 'cals'; tip: some similar subcommands exist: 'call', 'calls'",
+            ),
+            ("ramal call xyz", "error: invalid value 'xyz' for '<ID>': a call's identifier is 16 hex digits"),
+            (
+                "ramal explain",
+                "error: the following required arguments were not provided: --line <NUMBER> --from <NUMBER>",
+            ),
+            (
+                "ramal presence ana asleep",
+                "error: invalid value 'asleep' for '[PRESENCE]' [possible values: available, away, off]",
+            ),
+        ] {
+            let fault = Ramal::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(in_one_line(&fault.to_string()), format!("{told}; --help behind the command says more"));
         }
     }
 

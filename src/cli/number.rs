@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::out;
 use crate::base::PhoneNumber;
 use crate::base::phone::{self, Context, Kind, Reading};
 use crate::config::{self, Loaded};
@@ -28,9 +29,9 @@ pub fn run(path: &Path, value: &str, line: Option<&str>, json: bool) -> ExitCode
     };
     let reading = read(&directory, line, value);
     if json {
-        println!("{}", serde_json::json!({ "number": reading }));
+        out::json(&reading);
     } else {
-        print!("{}", as_text(&reading));
+        out::text(&as_text(&reading));
     }
     if matches!(reading.kind, Kind::Unreadable | Kind::Anonymous) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

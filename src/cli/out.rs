@@ -4,6 +4,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+/// A line for people: `println!` without its panic where nobody reads on.
+macro_rules! say {
+    () => { $crate::cli::out::text("\n") };
+    ($($said:tt)*) => { $crate::cli::out::text(&(format!($($said)*) + "\n")) };
+}
+pub(super) use say;
+
 /// Prints text for people.
 pub(super) fn text(text: &str) {
     let mut out = io::stdout().lock();

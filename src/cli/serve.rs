@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -41,9 +42,13 @@ async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
     out::text("draining: new calls get 503\n");
     tokio::select! {
         left = handle.drain(drain) => if left > 0 {
-            tracing::warn!(left, "calls outlived sip.drain and are cut off");
+            tracing::warn!(left, "calls outlived sip.drain and are hung up");
         },
-        () = signals.stop() => tracing::warn!("stopped at once"),
+        () = signals.stop() => tracing::warn!("told again: calls that are still up are hung up"),
+    }
+    let unsaved = handle.hang_up_all(LAST_WORDS).await;
+    if unsaved > 0 {
+        tracing::error!(unsaved, "records of calls are lost: the store does not commit");
     }
     shared.close();
     api.ended().await;
@@ -51,6 +56,9 @@ async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
     node.stop().await;
     Ok(ExitCode::SUCCESS)
 }
+
+/// How long the records of calls that were hung up at the end may take.
+const LAST_WORDS: Duration = Duration::from_secs(4);
 
 /// The signals that a server knows.
 struct Signals {

@@ -95,12 +95,14 @@ fn sources(path: &Path, report: &Report) -> Vec<Arc<Source>> {
 }
 
 fn unreadable(name: &str, error: &std::io::Error, named_at: Option<Place>, files: &mut Vec<Arc<Source>>) -> Fault {
+    let is_included = named_at.is_some();
     let place = named_at.unwrap_or_else(|| {
         let source = Arc::new(Source { name: name.to_owned(), text: String::new() });
         files.push(source.clone());
         Place { source, span: 0..0 }
     });
     let help = match error.kind() {
+        std::io::ErrorKind::NotFound if is_included => "make it, or take it out of `include`",
         std::io::ErrorKind::NotFound => "name the right one with --config FILE",
         std::io::ErrorKind::InvalidData => "save it as UTF-8",
         _ => "see that the user who runs ramal may read it",
@@ -113,7 +115,10 @@ fn included(source: &Arc<Source>, report: &Report) -> Vec<(PathBuf, Option<Place
     let (tree, errors) = DeTable::parse_recoverable(&source.text);
     for error in errors {
         let place = Place { source: source.clone(), span: error.span().unwrap_or(0..0) };
-        report.fault(Fault::new(&place, format!("not TOML: {}", error.message().trim_end())));
+        report.fault(
+            Fault::new(&place, format!("not TOML: {}", error.message().trim_end()))
+                .help("mend this first: what stands behind it may have been read wrongly"),
+        );
     }
     // What is wrong with the key itself is told when the whole file is read; here only what it includes.
     let silent = Report::default();

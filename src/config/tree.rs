@@ -63,7 +63,8 @@ impl<'a> Section<'a> {
 
     pub(super) fn wrong_type(&self, place: &Place, key: &str, want: &str, got: &DeValue<'_>) {
         let message = format!("{}: `{key}` wants {want}, not {}", self.what, type_name(got));
-        self.report.fault(Fault::new(place, message).label(format!("{want} wanted")));
+        let help = format!("write {}", example(want));
+        self.report.fault(Fault::new(place, message).label(format!("{want} wanted")).help(help));
     }
 
     pub(super) fn flag(&self, key: &'static str) -> Option<At<bool>> {
@@ -167,7 +168,8 @@ impl<'a> Section<'a> {
                         range.start(),
                         range.end()
                     );
-                    self.report.fault(Fault::new(&self.at(item.span()), message));
+                    let help = format!("write whole numbers, as in {key} = [{}]", range.start());
+                    self.report.fault(Fault::new(&self.at(item.span()), message).help(help));
                 }
             }
         }
@@ -254,6 +256,19 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Wrong>
 fn integer(value: &DeValue<'_>) -> Option<i64> {
     let number = value.as_integer()?;
     i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// How what is wanted is written.
+fn example(want: &str) -> &str {
+    match want {
+        "true or false" => "true or false, without quotes",
+        "a whole number" => "digits without quotes, as in 10",
+        "a list of texts" => "it in brackets, as in [\"…\"]",
+        "a list of whole numbers" => "it in brackets, as in [500, 503]",
+        "a table" => "it as a section of its own, or as in { … = … }",
+        "a text" => "it in quotes, as in \"…\"",
+        other => other,
+    }
 }
 
 const fn type_name(value: &DeValue<'_>) -> &'static str {

@@ -75,7 +75,11 @@ impl From<StoreError> for ApiError {
             true => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
             false => (StatusCode::INTERNAL_SERVER_ERROR, "store_failed"),
         };
-        Self::new(status, code, "the store did not answer; the server's log says why")
+        let message = match cause {
+            StoreError::NotYet { .. } => cause.to_string(),
+            _ => "the store did not answer; the server's log says why".to_owned(),
+        };
+        Self::new(status, code, message)
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::router;
 use super::shared::{Shared, closed};
+use crate::store::private;
 
 /// A listener that serves; ends when [`Shared::close`] was called.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address is not to be had.
-    #[error("http.listen {address}: {cause}")]
+    #[error("http.listen {address}: {cause}; stop what listens there, or name another address")]
     Address {
         /// Which.
         address: SocketAddr,
@@ -41,7 +42,7 @@ pub enum ListenError {
         cause: io::Error,
     },
     /// The control socket is not to be had.
-    #[error("http.control {}: {cause}", path.display())]
+    #[error("http.control {}: {cause}; name a path in a folder that this user may write", path.display())]
     Control {
         /// Which.
         path: PathBuf,
@@ -114,7 +115,7 @@ fn clear(path: &Path) -> Result<(), ListenError> {
 /// anybody else connect to it.
 fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    private::make_folder(folder)?;
     let private = folder.join(format!(".ramal-{}", std::process::id()));
     fs::DirBuilder::new().mode(0o700).create(&private)?;
     let inside = private.join("s");

@@ -55,7 +55,7 @@ pub enum PresenceError {
     #[error("no employee `{0}`")]
     NoSuchEmployee(EmployeeId),
     /// The store did not take it.
-    #[error("the store did not take it")]
+    #[error("{0}")]
     Store(#[from] StoreError),
 }
 
@@ -101,9 +101,11 @@ impl Handle {
         if self.directory().employee(employee).is_none() {
             return Err(PresenceError::NoSuchEmployee(employee.clone()));
         }
-        self.node.store.set_presence(employee, presence.as_str()).await?;
-        self.node.house.set_presence(employee, presence);
-        Ok(())
+        let written = self.node.store.set_presence(employee, presence.as_str()).await;
+        if matches!(written, Ok(()) | Err(StoreError::NotYet { .. })) {
+            self.node.house.set_presence(employee, presence);
+        }
+        Ok(written?)
     }
 
     /// Reads the files again, by the path that the node started with; with faults the old ones stay in force.
@@ -192,6 +194,17 @@ impl Handle {
         self.node.live.up()
     }
 
+    /// Hangs up every call that is up and waits until what they leave is saved, at most so long. Gives how many are not.
+    pub async fn hang_up_all(&self, at_most: Duration) -> usize {
+        for call in self.live_calls() {
+            // One that ends by itself meanwhile is as good.
+            let _ = self.hang_up(call.id);
+        }
+        // Over time or not, the count says what is left.
+        let _ = tokio::time::timeout(at_most, self.node.live.settled()).await;
+        self.node.live.unsettled()
+    }
+
     /// The addresses that the SIP listeners got, in file order.
     pub fn listening(&self) -> &[(Transport, SocketAddr)] {
         &self.node.listening
@@ -212,11 +225,13 @@ impl Inner {
             ("sip.listen", began.sip.listen != settings.sip.listen),
             ("sip.advertise", began.sip.advertise != settings.sip.advertise),
             ("sip.local", began.sip.local != settings.sip.local),
+            ("sip.drain", began.sip.drain != settings.sip.drain),
             ("sip.timers", began.sip.timers != settings.sip.timers),
             ("store", began.store != settings.store),
             ("trace", began.trace != settings.trace),
             ("log", began.log != settings.log),
             ("http.listen", began.http.listen != settings.http.listen),
+            ("http.api_token", began.http.api_token != settings.http.api_token),
             ("http.control", began.http.control != settings.http.control),
             ("limits.unsaved", began.directory.limits.unsaved != settings.directory.limits.unsaved),
         ];

@@ -165,11 +165,16 @@ impl Live {
         self.up.load(Ordering::Acquire)
     }
 
+    /// Calls that are up, or whose last answers wait for their commit.
+    pub(super) fn unsettled(&self) -> usize {
+        self.unsettled.load(Ordering::Acquire)
+    }
+
     /// Resolves when no call is up and none waits for its commit.
     pub(super) async fn settled(&self) {
         loop {
             let settled = self.settled.notified();
-            if self.unsettled.load(Ordering::Acquire) == 0 {
+            if self.unsettled() == 0 {
                 return;
             }
             settled.await;

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::crm::model::{CallRecord, LookupKind};
+use crate::crm::model::{CallRecord, Direction, LookupKind, Outcome};
 
 /// All counters of a node.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Metrics {
     transfers: Family<TransferLabels, Counter>,
     overload_rejected: Counter,
     calls_crashed: Counter,
+    /// None pass through us yet.
+    rtp_packets: Family<PacketLabels, Counter>,
 }
 
 /// What is measured when it is asked for.
@@ -102,9 +104,36 @@ impl Metrics {
             transfers: Family::default(),
             overload_rejected: Counter::default(),
             calls_crashed: Counter::default(),
+            rtp_packets: Family::default(),
         };
         metrics.register();
+        metrics.begin();
         metrics
+    }
+
+    /// Series whose labels are known stand at 0 from the start: else a dashboard misses the first of each.
+    fn begin(&self) {
+        for direction in [Direction::Incoming, Direction::Outgoing, Direction::Internal] {
+            use Outcome::{Answered, Blocked, Busy, Canceled, Declined, Failed, Missed};
+            let outcomes: &[Outcome] = match direction {
+                Direction::Incoming => &[Answered, Missed, Blocked],
+                Direction::Outgoing | Direction::Internal => &[Answered, Canceled, Busy, Declined, Failed],
+            };
+            for outcome in outcomes {
+                let labels = CallLabels { direction: direction.as_str(), outcome: outcome.as_str() };
+                drop(self.calls.get_or_create(&labels));
+            }
+        }
+        for result in [LookupKind::Known, LookupKind::Unknown, LookupKind::Excluded, LookupKind::Undetermined] {
+            drop(self.lookups.get_or_create(&LookupLabels { result: result.as_str(), source: "embedded" }));
+        }
+        for result in ["answered", "failed"] {
+            drop(self.transfers.get_or_create(&TransferLabels { kind: "blind", result }));
+        }
+        for direction in ["in", "out"] {
+            drop(self.messages.get_or_create(&MessageLabels { direction, method: "INVITE", status: None }));
+            drop(self.rtp_packets.get_or_create(&PacketLabels { direction }));
+        }
     }
 
     /// Counters get their `_total` from the crate.
@@ -128,7 +157,7 @@ impl Metrics {
         let help = "INVITEs refused by limits, overload or drain";
         to.register("overload_rejected", help, self.overload_rejected.clone());
         let help = "RTP packets relayed";
-        to.register("rtp_packets", help, Family::<PacketLabels, Counter>::default());
+        to.register("rtp_packets", help, self.rtp_packets.clone());
         to.register("calls_crashed", "Calls ended by a fault of ours", self.calls_crashed.clone());
     }
 
@@ -256,6 +285,8 @@ mod tests {
             "ramal_registrations 0",
             "ramal_transfers_total{kind=\"blind\",result=\"answered\"} 1",
             "ramal_overload_rejected_total 0",
+            "ramal_calls_total{direction=\"incoming\",outcome=\"missed\"} 0",
+            "ramal_rtp_packets_total{direction=\"in\"} 0",
         ] {
             assert!(text.lines().any(|have| have == line), "{line} not in:\n{text}");
         }

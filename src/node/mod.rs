@@ -62,7 +62,7 @@ pub struct Node {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A listener's address cannot be had.
-    #[error("cannot listen on {transport}:{at}: {cause}", transport = .transport.as_str().to_ascii_lowercase())]
+    #[error("cannot listen on {transport}:{at}: {cause}; {mend}", mend = mend(.cause), transport = .transport.as_str().to_ascii_lowercase())]
     Listen {
         /// By UDP or TCP.
         transport: Transport,
@@ -82,6 +82,16 @@ pub enum StartError {
         /// Why not.
         cause: io::Error,
     },
+}
+
+/// What to do about an address that is not to be had.
+fn mend(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "stop what listens there (`ss -lntup` names it), or change sip.listen",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address: change sip.listen",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE, or change sip.listen",
+        _ => "change sip.listen",
+    }
 }
 
 /// All that a node is, shared by its tasks and its handles.

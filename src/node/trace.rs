@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use smallvec::SmallVec;
 use super::clock::Clock;
 use crate::base::CallId;
 use crate::call::ladder::Entry;
+use crate::store::private;
 
 /// The ladders of ended calls.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ struct Line<L> {
 impl Trace {
     /// Opens the folder, making it where it is missing, and starts the writer.
     pub fn open(rules: TraceRules, clock: Clock) -> io::Result<Self> {
-        fs::create_dir_all(&rules.path)?;
+        private::make_folder(&rules.path)?;
         let files = Files::open(&rules)?;
         let shared = Arc::new(Shared { rules, state: Mutex::default(), more: Condvar::new() });
         let writer = std::thread::Builder::new().name("ramal-trace".to_owned()).spawn({
@@ -292,7 +294,7 @@ impl Files {
             Some(file) => file,
             none => {
                 let path = file_path(&self.folder, self.current);
-                none.insert(File::options().create_new(true).append(true).open(path)?)
+                none.insert(File::options().create_new(true).append(true).mode(0o600).open(path)?)
             }
         };
         let base = self.size;

@@ -58,6 +58,12 @@ pub enum StoreError {
         /// What is wrong.
         cause: String,
     },
+    /// Somebody waited as long as a person does; what she asked for stands in memory and is committed when it can be.
+    #[error("the store does not commit: {cause}; the change waits in memory and is kept once it does")]
+    NotYet {
+        /// What the database says.
+        cause: String,
+    },
     /// It was closed while somebody waited for it.
     #[error("the store was closed")]
     Closed,
@@ -67,7 +73,7 @@ impl StoreError {
     /// Whether the same may succeed later without anybody changing what is asked.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::InUse(_) => true,
+            Self::InUse(_) | Self::NotYet { .. } => true,
             Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed) => true,
             Self::Sql(sqlx::Error::Database(error)) => error.code().is_some_and(|code| is_passing(&code)),
             _ => false,

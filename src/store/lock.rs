@@ -1,9 +1,9 @@
 //! The lock beside the database: one process writes, so that what it holds in memory stays true.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::{StoreError, private};
 
 /// Held by the one process that writes; the system lets go of it when that process ends, however it ends.
 #[derive(Debug)]
@@ -13,11 +13,7 @@ impl Lock {
     /// Takes the lock of this database, or says who is in the way.
     pub(super) fn take(database: &Path) -> Result<Self, StoreError> {
         let path = beside(database);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
+        let file = private::open_file(&path)
             .map_err(|cause| StoreError::Unwritable { path: database.to_owned(), cause: cause.into() })?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),

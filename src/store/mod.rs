@@ -11,6 +11,7 @@ mod lock;
 mod outbox;
 mod persist;
 mod presence;
+pub mod private;
 mod reader;
 pub mod rows;
 mod schema;
@@ -75,9 +76,12 @@ impl Store {
     pub async fn open(url: &str, unsaved: usize, clock: Clock) -> Result<Self, StoreError> {
         let path = path_of(url)?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|cause| StoreError::Folder { path: folder.to_owned(), cause })?;
+            private::make_folder(folder).map_err(|cause| StoreError::Folder { path: folder.to_owned(), cause })?;
         }
         let lock = Lock::take(&path)?;
+        // Made before SQLite does, which would let everybody read it; its -wal and -shm take the mode over.
+        private::open_file(&path)
+            .map_err(|cause| StoreError::Unwritable { path: path.clone(), cause: cause.into() })?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -125,6 +129,15 @@ impl Store {
         let (decided, done): (T, oneshot::Receiver<()>) = self.append(|rows| (decide(rows), rows.wait()));
         done.await.map_err(|_| StoreError::Closed)?;
         Ok(decided)
+    }
+
+    /// Runs `decide` as [`Store::commit`] does, for a person: she is told where it takes longer than she would wait.
+    pub async fn commit_soon<T>(&self, decide: impl FnOnce(&mut Rows) -> T) -> Result<T, StoreError> {
+        let waited = tokio::time::timeout(A_PERSONS_PATIENCE, self.commit(decide)).await;
+        waited.unwrap_or_else(|_| {
+            let cause = self.health().err().map_or_else(|| "it is slow".to_owned(), |ill| ill.cause);
+            Err(StoreError::NotYet { cause })
+        })
     }
 
     /// Sends the news of writes here from now on.
@@ -196,6 +209,9 @@ impl Drop for Inner {
         self.queue.close();
     }
 }
+
+/// How long a command waits for its commit.
+const A_PERSONS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens for writing and proves it: the schema is brought up to date, and this run's start is noted.
 async fn prepare(options: &SqliteConnectOptions, now: Wall) -> Result<SqliteConnection, StoreError> {

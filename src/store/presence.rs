@@ -16,7 +16,7 @@ const CALLS_FOR_LAST_RUNG: i64 = 5_000;
 impl Store {
     /// Writes down whether she can be rung, and waits for the commit.
     pub async fn set_presence(&self, employee: &EmployeeId, state: &str) -> Result<(), StoreError> {
-        self.commit(|rows| drop(rows.presence.insert(employee.clone(), state.to_owned()))).await
+        self.commit_soon(|rows| drop(rows.presence.insert(employee.clone(), state.to_owned()))).await
     }
 }
 

@@ -46,6 +46,25 @@ async fn only_one_process_writes_and_the_others_are_told() {
 }
 
 #[tokio::test]
+async fn nobody_else_can_read_what_the_store_makes_and_what_is_there_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let Opened { url, store, _folder } = open().await;
+    save(&store, 1).await.unwrap();
+    let path = path_of(&url).unwrap();
+    for file in ["ramal.db", "ramal.db-wal", "ramal.db-shm", "ramal.db.lock"] {
+        assert_eq!(mode(&path.with_file_name(file)), 0o600, "{file}");
+    }
+    for folder in path.ancestors().skip(1).take(2) {
+        assert_eq!(mode(folder), 0o700, "{}", folder.display());
+    }
+    store.close().await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    Store::open(&url, 3, clock()).await.unwrap().close().await;
+    assert_eq!(mode(&path), 0o640, "a group that backs it up");
+}
+
+#[tokio::test]
 async fn a_url_of_an_unknown_kind_or_a_folder_that_cannot_be_made_is_refused() {
     assert!(matches!(Store::open("mysql:x", 3, clock()).await, Err(StoreError::UnknownUrl(_))));
     let folder = tempfile::tempdir().unwrap();
@@ -117,6 +136,10 @@ async fn a_full_disk_is_said_and_what_waits_is_committed_once_there_is_space() {
     assert_eq!(health.waiting, 200);
     assert!(store.is_full());
     waits.push(save(&store, 201));
+    tokio::time::pause(); // a person's patience is up at once; the database's thread goes on as ever
+    let said = store.set_presence(&"ana".into(), "away").await.unwrap_err();
+    assert!(said.is_transient() && said.to_string().contains("waits in memory"), "{said}");
+    tokio::time::resume();
 
     store.pragma("PRAGMA max_page_count = 1000000");
     for wait in waits {
@@ -124,6 +147,7 @@ async fn a_full_disk_is_said_and_what_waits_is_committed_once_there_is_space() {
     }
     assert_eq!((store.health(), store.waiting()), (Ok(()), 0));
     assert!(!store.is_full());
+    assert_eq!(store.reader().presences().await.unwrap().len(), 1, "what nobody waited for any more too");
     assert_eq!(store.reader().calls(&CallFilter::default(), None, 500).await.unwrap().0.len(), 201);
 }
 

@@ -41,7 +41,7 @@ async fn the_commands_work_on_the_store_while_no_server_runs() {
     said("ramal|crm|add-exception|Joao@example.com|--comment|family").await;
     assert_eq!(
         said("ramal|crm|exceptions").await,
-        "joao@example.com  family  since 2026-11-24T14:00:00Z\n+5511900000000  in the file\n"
+        "joao@example.com  family  since 2026-11-24T14:00:00.000Z\n+5511900000000  in the file\n"
     );
     assert_eq!(said("ramal|outbox|list").await, "nothing is owed\n");
     let refused = ask_at(&url, "ramal|crm|convert-lead|7|--to|contact,deal").await.unwrap_err();

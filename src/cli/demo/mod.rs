@@ -14,6 +14,8 @@ use std::time::Duration;
 use print::Printer;
 use stage::{NoStage, Scene, Stage};
 
+use super::out::say;
+
 /// Runs the demo; success only if every call and every row came out as promised.
 pub fn run(keep: bool) -> ExitCode {
     match tokio::runtime::Runtime::new() {
@@ -50,8 +52,8 @@ async fn play(folder: PathBuf, keep: bool) -> Result<usize, NoStage> {
     std::fs::create_dir_all(&folder)?;
     let printer = Printer::new();
     let mut stage = Stage::set(folder).await?;
-    println!("ramal demo: a carrier, an office of three, and the embedded CRM, on loopback");
-    println!("listening on {}, everything in {}", stage.handle().listening()[0].1, stage.folder().display());
+    say!("ramal demo: a carrier, an office of three, and the embedded CRM, on loopback");
+    say!("listening on {}, everything in {}", stage.handle().listening()[0].1, stage.folder().display());
     let mut broken = 0;
     macro_rules! play {
         ($($scene:ident),*) => {
@@ -67,9 +69,9 @@ async fn play(folder: PathBuf, keep: bool) -> Result<usize, NoStage> {
         printer.rows(&found);
     }
     let took = began.elapsed();
-    println!();
+    say!();
     if broken == 0 {
-        println!("every call and every row came out as promised, in {:.1} s", took.as_secs_f64());
+        say!("every call and every row came out as promised, in {:.1} s", took.as_secs_f64());
     }
     if keep {
         stay(&stage).await;
@@ -84,7 +86,7 @@ async fn show(stage: &Stage, printer: Printer, scene: &Scene) -> usize {
     tokio::time::sleep(Duration::from_millis(30)).await;
     for ladder in stage.ladders(scene).await {
         printer.ladder(&ladder);
-        println!();
+        say!();
     }
     for (text, kept) in scene.promises() {
         printer.promise(text, *kept);
@@ -94,7 +96,7 @@ async fn show(stage: &Stage, printer: Printer, scene: &Scene) -> usize {
 
 async fn stay(stage: &Stage) {
     let folder = stage.folder().display();
-    println!("the server stays up until Ctrl-C; try `ramal --config {folder}/ramal.toml calls`");
+    say!("the server stays up until Ctrl-C; try `ramal --config {folder}/ramal.toml calls`");
     if let Err(error) = tokio::signal::ctrl_c().await {
         eprintln!("no signals here, so the demo ends: {error}");
     }

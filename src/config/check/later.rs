@@ -1,10 +1,10 @@
 //! What the files may say and this release does not do: told, never passed over in silence.
 
-use crate::config::fault::{Fault, Place, Report};
-use crate::config::raw::{Backend, CrmMode, Raw, RawFallback, RawQueue, RawTrunk};
+use crate::config::fault::{At, Fault, Place, Report};
+use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawPbx, RawQueue, RawTrunk};
 use crate::config::settings::MediaMode;
 use crate::config::value::AnyTransport;
-use crate::route::directory::Fallback;
+use crate::route::directory::{Fallback, UnknownClient};
 
 /// `mode = "bypass"` beside keys that need media to pass through us. Only what is written is at odds.
 pub(super) fn bypass(raw: &Raw, report: &Report) {
@@ -54,25 +54,19 @@ pub(super) fn not_yet(raw: &Raw, whole: &Place, report: &Report) {
     crm(raw, report);
     sip(raw, report);
     raw.trunks.iter().for_each(|trunk| self::trunk(trunk, report));
-    raw.queues.iter().for_each(|queue| wait(queue, report));
-    for employee in &raw.employees {
-        let who = format!("employee `{}`", employee.id.as_ref().map_or("?", |id| &id.value));
-        let later = |place, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-        later(employee.password.as_ref(), "password", "phones don't register here yet: her extension rings at its PBX");
-        later(employee.login.as_ref(), "login", "there is no console yet");
-        later(employee.crm_user.as_ref().map(|at| &at.place), "crm_user", "it counts with an external CRM");
-    }
-    for line in &raw.lines {
-        let who = format!("line `{}`", line.number.as_ref().map_or("?", |number| &number.value));
-        let pipeline = line.pipeline.as_ref().map(|at| &at.place);
-        warn(pipeline, &format!("{who}: `pipeline`"), "it counts in simple mode", report);
-    }
+    raw.pbxs.iter().for_each(|pbx| self::pbx(pbx, report));
+    raw.employees.iter().for_each(|employee| self::employee(employee, report));
+    raw.queues.iter().for_each(|queue| self::queue(queue, report));
+    raw.lines.iter().for_each(|line| self::line(line, report));
     let pcap = raw.trace.as_ref().and_then(|trace| trace.pcap.as_ref()).filter(|pcap| pcap.value);
     warn(pcap.map(|at| &at.place), "[trace]: `pcap`", "ladders are kept, raw messages are not", report);
 }
 
 fn media(raw: &Raw, whole: &Place, report: &Report) {
     if bypassed(raw) {
+        for (key, place) in raw.media.iter().flat_map(|media| &media.relay) {
+            warn(Some(place), &format!("[media]: `{key}`"), "media does not pass through ramal", report);
+        }
         return;
     }
     let mode = raw.media.as_ref().map(|media| media.mode.as_ref().map_or(&media.place, |mode| &mode.place));
@@ -107,6 +101,8 @@ fn sip(raw: &Raw, report: &Report) {
         }
     }
     warn(sip.tls.as_ref(), "[sip.tls]", "udp and tcp are spoken, without TLS", report);
+    let switch = on(sip.tcp_switch.as_ref());
+    warn(switch, "[sip]: `tcp_switch`", "a request goes by the transport that the peer's URI names", report);
     warn(sip.domain.as_ref().map(|at| &at.place), "[sip]: `domain`", "phones don't register here yet", report);
 }
 
@@ -114,25 +110,57 @@ fn trunk(trunk: &RawTrunk, report: &Report) {
     let who = format!("trunk `{}`", trunk.name.as_ref().map_or("?", |name| &name.value));
     let later = &trunk.later;
     let tell = |place: Option<&Place>, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-    let on = |flag: &'_ Option<crate::config::fault::At<bool>>| {
-        flag.as_ref().filter(|at| at.value).map(|at| at.place.clone())
-    };
-    tell(on(&later.register).as_ref(), "register", "the carrier has to know this address");
+    tell(on(later.register.as_ref()), "register", "the carrier has to know this address");
     let credentials = later.username.as_ref().or(later.password.as_ref());
     tell(credentials, "username", "401 and 407 of the carrier are not answered: it has to know this address");
     let codecs = later.codecs.as_ref().filter(|codecs| !codecs.value.is_empty());
     tell(codecs.map(|at| &at.place), "codecs", "offers go through as they come");
-    tell(on(&later.media_from).as_ref(), "media_from", "media does not pass through ramal");
+    tell(on(later.media_from.as_ref()), "media_from", "media does not pass through ramal");
     let options = later.options.as_ref().filter(|every| !every.value.is_zero());
     tell(options.map(|at| &at.place), "options", "peers are tried in turn, not probed");
+    tell(on(trunk.foreign_cli.as_ref()), "foreign_cli", "a forwarded call shows the line's number");
+    let channels = trunk.channels.as_ref().filter(|channels| channels.value > 0);
+    tell(channels.map(|at| &at.place), "channels", "calls on this trunk are not counted; [limits] `calls` bounds all");
+    let after = trunk.failover_after.as_ref().map(|at| &at.place);
+    tell(after, "failover_after", "the next peer comes after `failover_on`, an ICMP error, or SIP's own 32 s");
 }
 
-fn wait(queue: &RawQueue, report: &Report) {
-    if let Some(way) = queue.unanswered.as_ref().filter(|way| matches!(way.value, RawFallback::Word(Fallback::Wait))) {
-        let who = format!("queue `{}`", queue.name.as_ref().map_or("?", |name| &name.value));
-        let help = "it comes with the media; a call that nobody answered ends with 480";
-        warn(Some(&way.place), &format!("{who}: \"wait\""), help, report);
-    }
+fn pbx(pbx: &RawPbx, report: &Report) {
+    let who = format!("pbx `{}`", pbx.name.as_ref().map_or("?", |name| &name.value));
+    let help = "a transfer inside the PBX is not seen: leads stay with whoever had them";
+    warn(on(pbx.connected_line.as_ref()), &format!("{who}: `connected_line`"), help, report);
+}
+
+fn employee(employee: &RawEmployee, report: &Report) {
+    let who = format!("employee `{}`", employee.id.as_ref().map_or("?", |id| &id.value));
+    let later = |place, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
+    later(employee.password.as_ref(), "password", "phones don't register here yet: her extension rings at its PBX");
+    later(employee.login.as_ref(), "login", "there is no console yet");
+    later(employee.crm_user.as_ref().map(|at| &at.place), "crm_user", "it counts with an external CRM");
+    later(on(employee.admin.as_ref()), "role", "there are no sessions yet: whoever has the API's token is an admin");
+}
+
+fn queue(queue: &RawQueue, report: &Report) {
+    let who = format!("queue `{}`", queue.name.as_ref().map_or("?", |name| &name.value));
+    let wait = queue.unanswered.as_ref().filter(|way| matches!(way.value, RawFallback::Word(Fallback::Wait)));
+    let help = "it comes with the media; a call that nobody answered ends with 480";
+    warn(wait.map(|way| &way.place), &format!("{who}: \"wait\""), help, report);
+    let longest = queue.max_wait.as_ref().map(|at| &at.place);
+    warn(longest, &format!("{who}: `max_wait`"), "the rings of its members bound the wait", report);
+}
+
+fn line(line: &RawLine, report: &Report) {
+    let who = format!("line `{}`", line.number.as_ref().map_or("?", |number| &number.value));
+    let pipeline = line.pipeline.as_ref().map(|at| &at.place);
+    warn(pipeline, &format!("{who}: `pipeline`"), "it counts in simple mode", report);
+    let offer = line.unknown_client.as_ref().filter(|client| client.value == UnknownClient::Offer);
+    let help = "there is no call card yet: nothing is created, and nothing offered";
+    warn(offer.map(|at| &at.place), &format!("{who}: \"offer\""), help, report);
+}
+
+/// Where a flag is set.
+fn on(flag: Option<&At<bool>>) -> Option<&Place> {
+    flag.filter(|flag| flag.value).map(|flag| &flag.place)
 }
 
 fn warn(place: Option<&Place>, what: &str, help: &str, report: &Report) {

@@ -73,14 +73,16 @@ impl RawTimers {
 pub(crate) struct RawMedia {
     pub(crate) place: Place,
     pub(crate) mode: Option<At<MediaMode>>,
+    /// The relay's own keys that are written: used by nothing until it comes.
+    pub(crate) relay: Vec<(&'static str, Place)>,
 }
 
 impl RawMedia {
     pub(super) fn read(section: Section<'_>) -> Self {
         let mode = section.word("mode", &[("relay", MediaMode::Relay), ("bypass", MediaMode::Bypass)]);
-        // The relay's own keys: held to their form, used by nothing until it comes.
-        drop((section.parsed("ports", port_range), section.parsed("timeout", value::duration)));
-        let this = Self { place: section.place.clone(), mode };
+        let ports = section.parsed("ports", port_range).map(|at| ("ports", at.place));
+        let timeout = section.parsed("timeout", value::duration).map(|at| ("timeout", at.place));
+        let this = Self { place: section.place.clone(), mode, relay: ports.into_iter().chain(timeout).collect() };
         section.finish();
         this
     }

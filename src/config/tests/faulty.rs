@@ -52,11 +52,17 @@ fn wrong_types_say_what_is_wanted() {
     one(
         "members = [\"bruno\", \"ana\"]",
         "members = \"bruno\"",
-        "24: queue `sales`: `members` wants a list of texts, not a text",
+        "24: queue `sales`: `members` wants a list of texts, not a text (write it in brackets, as in [\"…\"])",
     );
-    one_below("[trace]\npcap = \"no\"\n", "31: [trace]: `pcap` wants true or false, not a text");
+    one_below(
+        "[trace]\npcap = \"no\"\n",
+        "31: [trace]: `pcap` wants true or false, not a text (write true or false, without quotes)",
+    );
     one_below("[limits]\ncalls = 0\n", "31: [limits]: `calls` is out of range (from 1 to 1000000)");
-    one_below("[limits]\ncalls = \"many\"\n", "31: [limits]: `calls` wants a whole number, not a text");
+    one_below(
+        "[limits]\ncalls = \"many\"\n",
+        "31: [limits]: `calls` wants a whole number, not a text (write digits without quotes, as in 10)",
+    );
     one_below(
         "[log]\nlevel = \"inof\"\n",
         "31: [log]: `level`: `inof` is no word for it (did you mean `info`? it is one of \"error\", \"warn\", \"info\", \"debug\", \"trace\")",

@@ -81,6 +81,7 @@ fn a_file_that_is_not_there_is_a_fault_where_it_is_named() {
     fs::write(&main, format!("include = [\"lines.toml\"]{}", office(&[]))).unwrap();
     let missing = in_words(load(&main).unwrap_err().faults());
     assert!(missing.len() == 1 && missing[0].starts_with("1: lines.toml cannot be read"), "{missing:?}");
+    assert!(missing[0].contains("take it out of `include`"), "{missing:?}");
 }
 
 #[test]

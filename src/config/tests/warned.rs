@@ -42,8 +42,41 @@ fn keys_that_do_nothing_yet_are_told_one_by_one() {
             "33: [trace]: `pcap` is not done by this release (ladders are kept, raw messages are not)",
         ]
     );
+    assert_eq!(
+        below("[sip]\ntcp_switch = \"auto\"\n"),
+        [
+            "31: [sip]: `tcp_switch` is not done by this release (a request goes by the transport that the peer's URI names)"
+        ]
+    );
+    assert!(below("[sip]\ntcp_switch = \"never\"\n").is_empty(), "which is what it does");
     assert_eq!(below("[crm.webhook]\nurl = \"https://crm.example.com\"\n").len(), 1);
     assert!(below("[trace]\npcap = false\n").is_empty());
+}
+
+#[test]
+fn no_key_is_passed_over_in_silence() {
+    for (above, key) in [
+        ("name = \"carrier\"", "failover_after = \"3s\""),
+        ("name = \"carrier\"", "channels = 30"),
+        ("name = \"carrier\"", "foreign_cli = true"),
+        ("name = \"office\"", "connected_line = true"),
+        ("name = \"sales\"", "max_wait = \"5m\""),
+        ("id = \"ana\"", "role = \"admin\""),
+        ("trunk = \"carrier\"", "unknown_client = \"offer\""),
+        ("mode = \"bypass\"", "ports = \"30000-39999\""),
+        ("mode = \"bypass\"", "timeout = \"60s\""),
+    ] {
+        let found = warnings(&[(above, &format!("{above}\n{key}"))]);
+        assert!(found.len() == 1 && found[0].contains("is not done by this release"), "{key}: {found:#?}");
+    }
+    for (above, key) in [
+        ("name = \"carrier\"", "channels = 0\nforeign_cli = false"),
+        ("name = \"office\"", "connected_line = false"),
+        ("id = \"ana\"", "role = \"employee\""),
+    ] {
+        let found = warnings(&[(above, &format!("{above}\n{key}"))]);
+        assert!(found.is_empty(), "{key} asks for nothing: {found:#?}");
+    }
 }
 
 #[test]

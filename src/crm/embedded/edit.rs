@@ -160,7 +160,7 @@ impl Embedded {
         change: impl FnOnce(&mut Index, Wall, &mut Rows) -> T,
     ) -> Result<T, StoreError> {
         let inner = &self.inner;
-        inner.store.commit(|rows| change(&mut inner.index.write(), inner.store.now(), rows)).await
+        inner.store.commit_soon(|rows| change(&mut inner.index.write(), inner.store.now(), rows)).await
     }
 }
 

@@ -70,7 +70,7 @@ async fn of_one_kind_the_latest_activity_decides_and_without_one_the_newest() {
     assert_eq!(house.next_effect().await, Effect::Activity { id: 1, attached_to: Some(older) });
     let choice = known(house.looks_up(MARIA).await);
     assert_eq!(choice.entity, older);
-    assert_eq!(choice.why, "the contact with the latest activity, 2026-11-24T14:00:44Z");
+    assert_eq!(choice.why, "the contact with the latest activity, 2026-11-24T14:00:44.000Z");
     assert_eq!(choice.passed_over[0].why, "no activity");
     let house = house.killed_and_started_again().await;
     assert_eq!(known(house.looks_up(MARIA).await).entity, older);

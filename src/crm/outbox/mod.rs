@@ -119,7 +119,7 @@ impl<C: Crm> Outbox<C> {
     pub async fn retry(&self, which: Which) -> Result<usize, StoreError> {
         let dead: Vec<_> = self.list().await?.into_iter().filter(|e| e.state == WriteState::Dead).collect();
         let now = self.inner.store.now();
-        let retried = self.inner.store.commit(|rows| {
+        let retried = self.inner.store.commit_soon(|rows| {
             let mut owed = self.inner.owed.lock();
             let revived = dead.into_iter().filter(|entry| which.means(entry.call, entry.seq));
             for waiting in revived.filter_map(|entry| Waiting::revived(entry, now)) {
@@ -138,7 +138,7 @@ impl<C: Crm> Outbox<C> {
         let listed = self.list().await?;
         self.inner
             .store
-            .commit(|rows| {
+            .commit_soon(|rows| {
                 let mut owed = self.inner.owed.lock();
                 let mut dropped = 0;
                 for entry in listed.into_iter().filter(|entry| which.means(entry.call, entry.seq)) {

@@ -93,9 +93,7 @@ impl From<PresenceError> for ApiError {
     fn from(fault: PresenceError) -> Self {
         match fault {
             PresenceError::NoSuchEmployee(_) => Self::not_found(fault.to_string()),
-            PresenceError::Store(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", fault.to_string())
-            }
+            PresenceError::Store(cause) => cause.into(),
         }
     }
 }
