@@ -1,5 +1,7 @@
 //! The call itself: its state, and which part of it an event concerns.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::bridge::Bridge;
@@ -137,6 +139,11 @@ impl Call {
     /// Its identifier.
     pub fn id(&self) -> CallId {
         self.id
+    }
+
+    /// Whether one of its parties is at this address.
+    pub fn has_party_at(&self, remote: SocketAddr) -> bool {
+        self.ua.has_party_at(remote)
     }
 
     /// Whether it is over for its parties; what is left are transactions and a commit.

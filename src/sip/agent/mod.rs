@@ -29,6 +29,8 @@ pub use api::*;
 pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
 pub use tokens::{call_of_branch, call_of_tag};
 
+use std::net::SocketAddr;
+
 use crate::base::{CallId, Hop, Ids, Instant, LegId, Now};
 use crate::sip::dialog::UnderWay;
 pub use crate::sip::transaction::Timers;
@@ -133,6 +135,11 @@ impl UserAgent {
     /// The SIP Call-ID of a leg.
     pub fn sip_call_id(&self, leg: LegId) -> &str {
         self.leg(leg).map_or("", |leg| &leg.call_id)
+    }
+
+    /// Whether messages of one of its legs come from, or went to, this address.
+    pub fn has_party_at(&self, remote: SocketAddr) -> bool {
+        self.legs.iter().any(|leg| leg.hop.remote == remote)
     }
 
     /// Whether this leg's dialog is confirmed and neither side has ended it.
