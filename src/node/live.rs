@@ -5,6 +5,7 @@
 //! else that a call wants is handed to whoever stepped it, unless somebody still performs an earlier step's: then it
 //! waits for her, and keeps its order too.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -176,6 +177,11 @@ impl Live {
     /// Whether there is such a call.
     pub(super) fn has(&self, id: CallId) -> bool {
         self.calls.contains_key(&id)
+    }
+
+    /// Whether a party of this call is at this address.
+    pub(super) fn has_party_at(&self, id: CallId, remote: SocketAddr) -> bool {
+        self.calls.get(&id).is_some_and(|slot| slot.call.has_party_at(remote))
     }
 
     /// The call that this INVITE, or what goes with it, belongs to.
