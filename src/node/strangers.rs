@@ -17,7 +17,12 @@ pub(super) fn modest(response: Response, size: usize) -> Option<Bytes> {
     if fits(&bare) {
         return Some(bare);
     }
-    Some(compact(&bare)).filter(fits)
+    let short = compact(&bare);
+    if fits(&short) {
+        return Some(short);
+    }
+    // RFC 3261 §25.1: a Reason-Phrase may be empty.
+    Some(without_reason(&short)).filter(fits)
 }
 
 /// With nothing but what RFC 3261 §8.2.6.2 copies from the request.
@@ -47,6 +52,12 @@ fn compact(bytes: &[u8]) -> Bytes {
     out.freeze()
 }
 
+fn without_reason(bytes: &Bytes) -> Bytes {
+    const CODE: usize = "SIP/2.0 200 ".len();
+    let rest = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    [bytes.get(..CODE).unwrap_or_default(), bytes.get(rest..).unwrap_or_default()].concat().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +84,9 @@ mod tests {
         assert!(compact.len() < bare.len());
         let read = |bytes: &Bytes| parse(bytes, &Limits::default()).unwrap();
         assert_eq!(read(&compact), read(&bare));
-        assert_eq!(modest(answer(), compact.len() - 1), None);
+        let shortest = modest(answer(), compact.len() - 1).unwrap();
+        assert!(shortest.starts_with(b"SIP/2.0 200 \r\n"));
+        assert_eq!(read(&shortest).headers(), read(&bare).headers());
+        assert_eq!(modest(answer(), shortest.len() - 1), None);
     }
 }
