@@ -231,3 +231,22 @@ fn an_early_update_crosses_our_offer_and_an_empty_one_passes() {
     script.answer_with(&invite, 200, "a", |response| response, answer());
     assert_eq!(script.events(), ["1/0 183 sdp", "1/0 answered sdp"]);
 }
+
+#[test]
+fn a_callee_that_invents_tags_takes_no_more_memory_than_the_most() {
+    let mut script = Script::new();
+    let invite = script.invite(offer());
+    for n in 0..1_000 {
+        script.answer(&invite, 183, &format!("t{n}"), answer());
+    }
+    let super::super::leg::Usage::Calling(calling) = &script.agent.legs[0].usage else { panic!("it rings") };
+    assert_eq!(calling.forks.len(), 32);
+    for n in 1_000..2_000 {
+        script.answer(&invite, 200, &format!("t{n}"), answer());
+    }
+    assert_eq!(script.agent.legs[0].acks.len(), 32);
+    assert!(script.agent.is_up(B));
+    let seen = script.seen();
+    assert_eq!(seen.iter().filter(|sent| *sent == "ACK").count(), 32);
+    assert_eq!(seen.iter().filter(|sent| *sent == "BYE").count(), 31);
+}
