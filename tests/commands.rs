@@ -1,5 +1,7 @@
 //! The program itself: what its commands print, and how they end.
 
+#![allow(clippy::unwrap_used, reason = "test code: what cannot go on fails")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
@@ -245,42 +247,61 @@ fn sighup_reloads_and_a_faulty_file_changes_nothing() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// The sockets of a carrier and a PBX.
+struct Peers {
+    carrier: UdpSocket,
+    pbx: UdpSocket,
+}
+
+impl Peers {
+    /// Opens them, and names them in the office's file.
+    fn of(office: &Office) -> Self {
+        let socket = || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            socket
+        };
+        let peers = Self { carrier: socket(), pbx: socket() };
+        let at = |socket: &UdpSocket| format!("{}\"", socket.local_addr().unwrap());
+        let file = FILE.replace("127.0.0.1:9\"", &at(&peers.carrier)).replace("127.0.0.1:19\"", &at(&peers.pbx));
+        office.write(&file);
+        peers
+    }
+
+    /// The carrier sends a request of this call.
+    fn send(&self, method: &str, id: &str, server: &Server) {
+        let at = self.carrier.local_addr().unwrap();
+        let request = format!(
+            "{method} sip:{LINE}@ramal SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{id};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:{MARIA}@carrier.example>;tag={id}\r\nTo: <sip:{LINE}@ramal>\r\nCall-ID: {id}\r\n\
+             CSeq: 1 {method}\r\nContact: <sip:{at}>\r\nContent-Length: 0\r\n\r\n"
+        );
+        self.carrier.send_to(request.as_bytes(), &server.sip).unwrap();
+    }
+}
+
+/// Waits for a message that begins so.
+fn receive(socket: &UdpSocket, start: &str) {
+    let mut buffer = [0; 65_535];
+    loop {
+        let length = socket.recv(&mut buffer).unwrap();
+        if buffer[..length].starts_with(start.as_bytes()) {
+            return;
+        }
+    }
+}
+
 #[test]
 fn a_drain_waits_for_calls_and_takes_no_new_ones_and_a_second_signal_ends_it() {
     let office = Office::new();
-    let carrier = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let pbx = UdpSocket::bind("127.0.0.1:0").unwrap();
-    for socket in [&carrier, &pbx] {
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    }
-    let at = |socket: &UdpSocket| socket.local_addr().unwrap().to_string();
-    let file = FILE.replace("127.0.0.1:9\"", &format!("{}\"", at(&carrier)));
-    office.write(&file.replace("127.0.0.1:19\"", &format!("{}\"", at(&pbx))));
+    let peers = Peers::of(&office);
     let mut server = office.serve();
-    let invite = |id: &str| {
-        format!(
-            "INVITE sip:{LINE}@ramal SIP/2.0\r\nVia: SIP/2.0/UDP {0};branch=z9hG4bK{id};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:{MARIA}@carrier.example>;tag={id}\r\nTo: <sip:{LINE}@ramal>\r\nCall-ID: {id}\r\n\
-             CSeq: 1 INVITE\r\nContact: <sip:{0}>\r\nContent-Length: 0\r\n\r\n",
-            at(&carrier)
-        )
-    };
-    let receive = |socket: &UdpSocket, start: &str| {
-        let mut buffer = [0; 65_535];
-        loop {
-            let length = socket.recv(&mut buffer).unwrap();
-            if buffer[..length].starts_with(start.as_bytes()) {
-                return;
-            }
-        }
-    };
-    carrier.send_to(invite("first").as_bytes(), &server.sip).unwrap();
-    receive(&pbx, "INVITE sip:202@");
-    assert_eq!(office.json("calls")["calls"][0]["state"], "routing");
+    peers.send("INVITE", "first", &server);
+    receive(&peers.pbx, "INVITE sip:202@");
     server.signal("TERM");
     until(&mut server.out, "draining");
-    carrier.send_to(invite("second").as_bytes(), &server.sip).unwrap();
-    receive(&carrier, "SIP/2.0 503");
+    peers.send("INVITE", "second", &server);
+    receive(&peers.carrier, "SIP/2.0 503");
     let mut web = TcpStream::connect(&server.http).unwrap();
     web.write_all(b"GET /readyz HTTP/1.1\r\nHost: ramal\r\nConnection: close\r\n\r\n").unwrap();
     let mut ready = String::new();
@@ -289,6 +310,48 @@ fn a_drain_waits_for_calls_and_takes_no_new_ones_and_a_second_signal_ends_it() {
     server.signal("TERM");
     let (code, said) = server.end();
     assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn a_call_is_shown_with_its_ladder_while_it_is_up_and_when_the_server_has_gone() {
+    let office = Office::new();
+    let peers = Peers::of(&office);
+    let mut server = office.serve();
+    peers.send("INVITE", "shown", &server);
+    receive(&peers.pbx, "INVITE sip:202@");
+    let listed = office.json("calls --state live");
+    assert_eq!(listed["calls"][0]["from"], MARIA);
+    let id = listed["calls"][0]["id"].as_str().unwrap().to_owned();
+    let text = office.says(&format!("call {id}"));
+    assert!(text.starts_with(&format!("call {id}  incoming, routing\n  {MARIA} calls {LINE}  (unknown)\n")), "{text}");
+    assert!(text.contains("carrier → ramal      INVITE") && text.contains("ring bruno"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours where no terminal is: {text}");
+
+    peers.send("CANCEL", "shown", &server);
+    receive(&peers.carrier, "SIP/2.0 487");
+    server.signal("TERM");
+    until(&mut server.out, "draining");
+    server.signal("TERM");
+    server.end();
+    let ended = office.json("calls --outcome missed");
+    assert_eq!(ended["calls"][0]["id"], id);
+    assert!(office.says("calls").contains(&id));
+    let shown = office.json(&format!("call {id}"));
+    assert_eq!(shown["state"], "ended");
+    let ladder = shown["ladder"].as_array().unwrap();
+    assert!(ladder.iter().any(|line| line["start_line"] == "SIP/2.0 487 Request Terminated"), "{ladder:#?}");
+}
+
+#[test]
+fn without_bypass_check_and_serve_say_once_that_media_flows_end_to_end_and_go_on() {
+    let office = Office::new();
+    office.write(&FILE.replace("[media]\nmode = \"bypass\"\n", ""));
+    let checked = office.run("check", 0);
+    assert_eq!(String::from_utf8_lossy(&checked.stderr).matches("media is not relayed").count(), 1, "{checked:?}");
+    let server = office.serve();
+    server.signal("TERM");
+    let (code, said) = server.end();
+    assert_eq!((code, said.matches("media is not relayed").count()), (Some(0), 1), "{said}");
 }
 
 #[test]

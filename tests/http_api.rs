@@ -1,5 +1,7 @@
 //! The API, the events and the control socket of the real server.
 
+#![allow(clippy::unwrap_used, reason = "test code: what cannot go on fails")]
+
 mod house;
 
 use std::net::SocketAddr;

@@ -5,7 +5,9 @@ mod house;
 use std::time::Duration;
 
 use house::{House, Wire, header, invite};
-use ramal::crm::model::Outcome;
+use ramal::call::ladder::{Entry, What};
+use ramal::crm::Backend;
+use ramal::crm::model::{Outcome, WriteState};
 use ramal::route::plan::Presence;
 
 const OPTIONS: &str = "OPTIONS sip:ramal SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKo1;rport\r\n\
@@ -198,6 +200,42 @@ async fn a_pbx_that_is_down_is_noticed_at_once() {
 }
 
 #[tokio::test]
+async fn a_pbx_is_called_over_one_tcp_connection_where_its_peer_says_so() {
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+    let house = House::open("").await;
+    let handle = house.handle();
+    let office = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let at = office.local_addr().expect("it has one");
+    let text = std::fs::read_to_string(handle.config_path()).expect("the file is there");
+    let by_tcp = text.replace(&format!("sip:{}", house.office.at()), &format!("sip:{at};transport=tcp"));
+    std::fs::write(handle.config_path(), by_tcp).expect("it can be written");
+    handle.reload().await.expect("nothing is wrong");
+    house.carrier.send(house.udp, &invite(&house.carrier, "+551140028922", "+5521976543210", "t1")).await;
+    let (stream, _) = tokio::time::timeout(house::SOON, office.accept()).await.expect("it is called").expect("so");
+    let mut stream = BufReader::new(stream);
+    for extension in ["202", "201"] {
+        let mut request = String::new();
+        // An ACK to the refusal before may come first.
+        while !request.starts_with("INVITE ") {
+            request.clear();
+            while !request.ends_with("\r\n\r\n") {
+                let line = tokio::time::timeout(house::SOON, stream.read_line(&mut request)).await;
+                assert!(line.expect("a request comes").expect("whole") > 0, "closed after {request}");
+            }
+            let length = header(&request, "Content-Length").parse().expect("a number");
+            stream.read_exact(&mut vec![0; length]).await.expect("the body comes");
+        }
+        assert!(request.starts_with(&format!("INVITE sip:{extension}@{at};transport=tcp ")), "{request}");
+        assert!(header(&request, "Via").starts_with("SIP/2.0/TCP "), "{request}");
+        assert!(header(&request, "Contact").contains("transport=tcp"), "{request}");
+        let busy = house::answer(at, &request, 486, "");
+        stream.get_mut().write_all(busy.as_bytes()).await.expect("it reads");
+    }
+    house.carrier.expect("SIP/2.0 480").await;
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_finished_calls_ladder_is_found_in_the_trace() {
     let house = House::open("[sip.timers]\nt1 = \"10ms\"\nt2 = \"20ms\"\nt4 = \"20ms\"\n").await;
     let handle = house.handle();
@@ -250,5 +288,42 @@ async fn who_is_away_is_not_rung_also_after_a_restart() {
     house.carrier.send(house.udp, &invite(&house.carrier, "+551140028922", "+5521976543210", "p1")).await;
     let rung = house.office.expect("INVITE ").await;
     assert!(rung.starts_with("INVITE sip:201@"), "{rung}");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_the_crm_missed_takes_effect_after_the_call_and_stands_in_its_ladder() {
+    let house = House::open("[sip.timers]\nt1 = \"10ms\"\nt2 = \"20ms\"\nt4 = \"20ms\"\n").await;
+    let handle = house.handle();
+    let mut events = handle.events().subscribe(None).live;
+    let Backend::Embedded(crm) = handle.crm();
+    crm.cut_off(true);
+    house.carrier.send(house.udp, &invite(&house.carrier, "+551140028922", "+5521976543210", "x1")).await;
+    let rung = house.office.expect("INVITE ").await;
+    house.office.answer(house.udp, &rung, 180, "").await;
+    house.carrier.expect("SIP/2.0 180").await;
+    let id = handle.live_calls()[0].id;
+    assert!(handle.hang_up(id));
+    let finished = async {
+        while handle.live_call(id).is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(house::SOON, finished).await.expect("nothing is left of it");
+    assert!(handle.outbox().counts().owed > 0);
+    crm.cut_off(false);
+    let created = async {
+        loop {
+            let event = events.recv().await.expect("the node lives");
+            if event.name() == "lead.created" {
+                return event;
+            }
+        }
+    };
+    let created = tokio::time::timeout(house::SOON, created).await.expect("it is told");
+    assert!(created.json().contains("\"record\":\"lead:"), "{}", created.json());
+    let ladder = handle.ended_ladder(id).await.expect("it is kept");
+    let is_written = |entry: &Entry| matches!(&entry.what, What::Crm { state: WriteState::Written, .. });
+    assert!(ladder.iter().any(is_written), "{ladder:?}");
     house.close().await;
 }

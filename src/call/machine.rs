@@ -12,7 +12,7 @@ use super::leg::{Leg, LegState};
 use super::owing::Owing;
 use super::{CallAction, CallEvent, Env};
 use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now};
-use crate::crm::model::{Lookup, NoAnswer, Outcome};
+use crate::crm::model::{Decision, Lookup, NoAnswer, Outcome};
 use crate::crm::policy::{self, Ending};
 use crate::route::Entry as Inbound;
 use crate::route::directory::Directory;
@@ -173,6 +173,27 @@ impl Call {
         if matches!(&self.phase, Phase::Ending(e) if e.is_done()) && self.ua.is_idle() {
             cx.out.push(CallAction::Finish);
         }
+    }
+
+    /// Ends the call after a panic in [`handle`](Self::handle): 500 to a caller who waits, BYE to whoever talks, and
+    /// the record. Relies on as little of the call's state as it can.
+    pub fn wreck(&mut self, now: Now, env: &dyn Env, out: &mut Vec<CallAction>) {
+        let mut cx = Cx { now, env, out, agent: AgentOut::default() };
+        self.decide(Decision::new("end", "a fault of ours"), &cx);
+        let (ending, reply) = match self.answered {
+            Some(_) => (Ending::Talked, Reply::None),
+            None => (Ending::Unanswered(None), Reply::Reject(500)),
+        };
+        if self.ended.is_none() {
+            self.phase = self.finish(ending, reply, &mut cx);
+        } else {
+            self.phase = Phase::Ending(Closing::that_owes(reply));
+            self.turn(&mut cx, |call, phase, cx| match phase {
+                Phase::Ending(closing) => call.saved(closing, cx),
+                other => other, // it was set to be ending just now
+            });
+        }
+        self.drain(&mut cx);
     }
 
     /// When [`CallEvent::Wake`] is due.

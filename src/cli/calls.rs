@@ -13,11 +13,11 @@ use crate::node::Clock;
 use crate::node::trace::{Trace, TraceRules};
 
 /// Lists calls, newest first.
-pub(super) fn list(house: &House, query: CallQuery, json: bool) -> Result<ExitCode, Failure> {
+pub(super) fn list(house: &House, query: &CallQuery, json: bool) -> Result<ExitCode, Failure> {
     let page = house.block_on(async {
         let wanted = query.read(&house.directory().crm.country).map_err(|fault| Failure::No(fault.to_string()))?;
         match house.reach().await? {
-            Reached::Server(mut control) => Ok::<_, Failure>(control.get(&path(&query)?).await?),
+            Reached::Server(mut control) => Ok::<_, Failure>(control.get(&path(query)?).await?),
             Reached::Nobody => match house.reader().await? {
                 Some(reader) => Ok(page::page(Vec::new(), &reader, &wanted).await?),
                 None => Ok(Page { calls: Vec::new(), next: None }),

@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
         Command::Explain(asked) => House::open(&config).and_then(|house| foresee::run(&house, &asked, json)),
         Command::Crm(command) => House::open(&config).and_then(|house| house.desk(crm_request(command)?, json)),
         Command::Outbox(command) => House::open(&config).and_then(|house| house.desk(command.request(), json)),
-        Command::Calls(query) => House::open(&config).and_then(|house| calls::list(&house, *query, json)),
+        Command::Calls(query) => House::open(&config).and_then(|house| calls::list(&house, &query, json)),
         Command::Call { id } => House::open(&config).and_then(|house| calls::one(&house, id, json)),
         Command::Reload => House::open(&config).and_then(|house| reload::run(&house, json)),
         Command::Presence(PresenceArgs { employee, presence }) => {

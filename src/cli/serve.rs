@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::out;
 use super::reach::Failure;
-use crate::config::{self, Loaded, Log, LogFormat, MediaMode, Settings};
+use crate::config::{self, Loaded, Log, LogFormat, Settings};
 use crate::http::{Shared, server};
 use crate::node::{Handle, Node, ReloadError};
 
@@ -24,7 +24,7 @@ pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
 }
 
 async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
-    let (http, drain, media) = (settings.http.clone(), settings.sip.drain, settings.media);
+    let (http, drain) = (settings.http.clone(), settings.sip.drain);
     let mut signals = Signals::new()?;
     let node = Node::start(settings, path.to_owned()).await.map_err(|fault| Failure::No(fault.to_string()))?;
     let handle = node.handle();
@@ -37,11 +37,6 @@ async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
     }
     out::text(&format!("http     http://{address}\n"));
     out::text(&format!("control  {}\n", http.control.display()));
-    if media == MediaMode::Relay {
-        tracing::warn!(
-            "media flows end to end: the relay is not in this release; write media.mode = \"bypass\" to say so"
-        );
-    }
     signals.until_told(&handle).await;
     out::text("draining: new calls get 503\n");
     tokio::select! {

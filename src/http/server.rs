@@ -183,3 +183,78 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 const LARGEST_HEAD: usize = 32 << 10;
 /// How long connections may go on after the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::http::guard;
+
+    /// A connection to a server with one path that answers and one that never does.
+    fn connect(closing: &watch::Sender<bool>) -> (DuplexStream, JoinHandle<()>) {
+        let router = Router::new()
+            .route("/", get(|| async { "here" }))
+            .route("/never", get(std::future::pending::<&'static str>))
+            .layer(from_fn(guard::time_limit));
+        let (ours, theirs) = duplex(4096);
+        (ours, tokio::spawn(serve(theirs, router, closing.subscribe())))
+    }
+
+    async fn rest(mut stream: DuplexStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_come_in_time_closes_the_connection() {
+        let closing = watch::Sender::new(false);
+        for begun in ["", "GET / HTTP/1.1\r\nHost: ram"] {
+            let began = tokio::time::Instant::now();
+            let (mut stream, served) = connect(&closing);
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            served.await.unwrap();
+            assert_eq!(began.elapsed().as_secs(), HEADERS_WITHIN.as_secs(), "{begun:?}");
+            assert!(!rest(stream).await.contains("200"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_takes_too_long_is_408() {
+        let closing = watch::Sender::new(false);
+        let (mut stream, served) = connect(&closing);
+        stream.write_all(b"GET /never HTTP/1.1\r\nHost: ramal\r\nConnection: close\r\n\r\n").await.unwrap();
+        served.await.unwrap();
+        let answer = rest(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"code\":\"timeout\""), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_is_too_large_is_refused() {
+        let closing = watch::Sender::new(false);
+        let (mut stream, served) = connect(&closing);
+        let long = format!("GET / HTTP/1.1\r\nHost: ramal\r\nX: {}\r\n\r\n", "x".repeat(LARGEST_HEAD));
+        // The server may hang up before all of it is written.
+        drop(stream.write_all(long.as_bytes()).await);
+        served.await.unwrap();
+        assert!(rest(stream).await.starts_with("HTTP/1.1 431 "));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_closes_connections_that_wait_for_another_request() {
+        let closing = watch::Sender::new(false);
+        let (mut stream, served) = connect(&closing);
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: ramal\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with("here") {
+            answer.push(char::from(stream.read_u8().await.unwrap()));
+        }
+        let began = tokio::time::Instant::now();
+        closing.send_replace(true);
+        served.await.unwrap();
+        assert!(began.elapsed().is_zero(), "at once");
+    }
+}

@@ -214,3 +214,84 @@ async fn resolve_peers(peers: &mut [Peer]) {
 const AVOIDED: Duration = Duration::from_secs(30);
 /// How long a name may take.
 const LOOKUP: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::PbxName;
+    use crate::net::outbound::Naming;
+    use crate::net::sink::{Path, Sink};
+    use crate::net::tcp::{Connections, Patience};
+    use crate::net::udp::Udp;
+    use crate::route::testing::{house, peer};
+    use crate::sip::message::ParseError;
+
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn received(&self, _: Path, _: bytes::Bytes) {}
+        fn unframed(&self, _: Path, _: &ParseError) {}
+        fn unreachable(&self, _: Path, _: &[u8]) {}
+    }
+
+    fn out() -> Outbound {
+        let udp = vec![Udp::bind("0.0.0.0:0".parse().unwrap()).unwrap()];
+        Outbound::new(udp, Vec::new(), Connections::new(Arc::new(Nobody), Patience::default()), Naming::default())
+    }
+
+    fn with_two_peers() -> House {
+        let house = house().pbx(|pbx| pbx.peers = vec![peer("127.0.0.1:5070"), peer("127.0.0.2:5060")]);
+        House::new(Arc::new(house.build()), HashMap::new(), HashMap::new())
+    }
+
+    fn ana() -> Destination {
+        Destination::Employee { id: "ana".into(), extension: "201".into(), pbx: PbxName::from("office") }
+    }
+
+    #[tokio::test]
+    async fn peers_are_tried_in_order_each_once() {
+        let (house, out) = (with_two_peers(), out());
+        let view = house.view(&out, Instant::default());
+        let first = view.target(&ana(), &[]).unwrap();
+        assert_eq!(first.uri, "sip:201@127.0.0.1:5070");
+        let second = view.target(&ana(), std::slice::from_ref(&first)).unwrap();
+        assert_eq!(second.uri, "sip:201@127.0.0.2");
+        assert_eq!(view.target(&ana(), &[first, second]), None);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_was_unreachable_comes_last_for_a_while() {
+        let (house, out) = (with_two_peers(), out());
+        let at = |secs: u64| Instant::from_millis(secs * 1000);
+        house.lost("127.0.0.1:5070".parse().unwrap(), at(100));
+        let first_at = |secs| house.view(&out, at(secs)).target(&ana(), &[]).unwrap().uri;
+        assert_eq!(first_at(101), "sip:201@127.0.0.2");
+        assert_eq!(first_at(131), "sip:201@127.0.0.1:5070");
+        house.lost("198.51.100.1:5060".parse().unwrap(), at(100));
+        assert_eq!(house.unreachable.read().len(), 1, "nothing is remembered of strangers");
+    }
+
+    #[test]
+    fn whoever_is_in_two_calls_is_busy_until_both_are_over() {
+        let house = with_two_peers();
+        let ana = EmployeeId::from("ana");
+        let busy = || house.person(&ana).calls > 0;
+        house.count(ana.clone(), true, true);
+        house.count(ana.clone(), true, false);
+        house.count(ana.clone(), false, true);
+        assert!(busy());
+        assert_eq!(house.placed(&ana), 0);
+        house.count(ana.clone(), false, false);
+        assert!(!busy());
+    }
+
+    #[tokio::test]
+    async fn a_name_among_the_peers_gets_its_address_and_an_unknown_one_none() {
+        let named = |host: &str| Peer { host: host.to_owned(), address: None, ..peer("127.0.0.1:5070") };
+        let house = house().pbx(|pbx| pbx.peers = vec![named("localhost"), named("nobody.invalid")]);
+        let resolved = resolve(&house.build()).await;
+        let peers = &resolved.pbxs[0].peers;
+        assert!(peers[0].address.is_some_and(|at| at.ip().is_loopback() && at.port() == 5070));
+        assert_eq!(peers[1].address, None);
+    }
+}

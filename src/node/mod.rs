@@ -164,8 +164,13 @@ impl Node {
     /// Stops: no more messages, everything that waits is committed and written.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
-        self.handle.node.store.close().await;
-        self.handle.node.trace.close();
+        let node = &self.handle.node;
+        // Calls that have ended keep their ladders for as long as their transactions linger.
+        for (call, ladder) in node.live.ladders() {
+            node.trace.keep(call, ladder);
+        }
+        node.store.close().await;
+        node.trace.close();
     }
 }
 

@@ -90,10 +90,14 @@ impl Trace {
         }
         let mut state = self.shared.state.lock();
         if state.waiting.len() < WAITING {
+            // Where others wait already, the writer is awake.
+            let is_first = state.waiting.is_empty();
             state.waiting.push((call, Arc::new(ladder)));
             state.choked = false;
             drop(state);
-            self.shared.more.notify_one();
+            if is_first {
+                self.shared.more.notify_one();
+            }
         } else if !std::mem::replace(&mut state.choked, true) {
             tracing::warn!(path = %self.shared.rules.path.display(), "the disk of [trace] is too slow: ladders are lost");
         }

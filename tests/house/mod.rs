@@ -162,21 +162,7 @@ impl Wire {
 
     /// Answers a request that came.
     pub async fn answer(&self, to: SocketAddr, request: &str, status: u16, sdp: &str) {
-        let vias: Vec<_> = request.split("\r\n").filter(|line| line.starts_with("Via:")).collect();
-        let same = |name: &str| format!("{name}: {}", header(request, name));
-        let to_line = same("To");
-        let to_line = if to_line.contains(";tag=") { to_line } else { format!("{to_line};tag=phone") };
-        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        let at = self.at();
-        let answer = format!(
-            "SIP/2.0 {status} Said\r\n{}\r\n{}\r\n{to_line}\r\n{}\r\n{}\r\nContact: <sip:phone@{at}>\r\n{kind}Content-Length: {}\r\n\r\n{sdp}",
-            vias.join("\r\n"),
-            same("From"),
-            same("Call-ID"),
-            same("CSeq"),
-            sdp.len()
-        );
-        self.send(to, &answer).await;
+        self.send(to, &answer(self.at(), request, status, sdp)).await;
     }
 
     /// The ACK to this 200.
@@ -208,6 +194,20 @@ pub fn invite(wire: &Wire, to: &str, from: &str, id: &str) -> String {
          From: <sip:{from}@carrier.example>;tag={id}\r\nTo: <sip:{to}@ramal>\r\nCall-ID: {id}@carrier.example\r\n\
          CSeq: 1 INVITE\r\nContact: <sip:{from}@{at}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}",
         SDP.len()
+    )
+}
+
+/// The answer to a request, of somebody at this address.
+pub fn answer(at: SocketAddr, request: &str, status: u16, sdp: &str) -> String {
+    let vias: Vec<_> = request.split("\r\n").filter(|line| line.starts_with("Via:")).collect();
+    let [from, to, id, cseq] = ["From", "To", "Call-ID", "CSeq"].map(|name| header(request, name));
+    let tag = if to.contains(";tag=") { "" } else { ";tag=phone" };
+    let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!(
+        "SIP/2.0 {status} Said\r\n{}\r\nFrom: {from}\r\nTo: {to}{tag}\r\nCall-ID: {id}\r\nCSeq: {cseq}\r\n\
+         Contact: <sip:phone@{at}>\r\n{kind}Content-Length: {}\r\n\r\n{sdp}",
+        vias.join("\r\n"),
+        sdp.len()
     )
 }
 
