@@ -414,11 +414,13 @@ fn a_server_whose_log_cannot_be_written_serves_and_drains_all_the_same() {
     office.write(&FILE.replace("[media]\nmode = \"bypass\"\n", ""));
     let full = || std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
     let mut child = office.command("serve").stdout(full()).stderr(full()).spawn().unwrap();
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    // Each look starts a process, which takes its time by itself.
+    let mut looks = 0;
     while !office.command("calls").output().unwrap().status.success() || !office.path().join("data/ramal.sock").exists()
     {
         assert!(child.try_wait().unwrap().is_none(), "it ended");
-        assert!(std::time::Instant::now() < deadline, "it does not serve");
+        looks += 1;
+        assert!(looks < 1_000, "it does not serve");
     }
     let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(told.success());
