@@ -39,6 +39,7 @@ async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
     out::text(&format!("http     http://{address}\n"));
     out::text(&format!("control  {}\n", http.control.display()));
     signals.until_told(&handle).await;
+    handle.begin_drain(); // before anybody hears of it
     out::text("draining: new calls get 503\n");
     tokio::select! {
         left = handle.drain(drain) => if left > 0 {

@@ -185,10 +185,15 @@ impl Handle {
         self.node.clock
     }
 
+    /// Takes no new calls from now on.
+    pub fn begin_drain(&self) {
+        self.node.admission.begin_drain();
+    }
+
     /// Takes no new calls and waits until the ones that are up have ended and are saved, at most so long. Gives how
     /// many are left.
     pub async fn drain(&self, at_most: Duration) -> usize {
-        self.node.admission.begin_drain();
+        self.begin_drain();
         // Over time or not, the count says what is left.
         let _ = tokio::time::timeout(at_most, self.node.live.settled()).await;
         self.node.live.up()
