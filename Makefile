@@ -20,9 +20,9 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
-# The whole sweep: more seeds for the bad networks and the fuzzers than `make test` has time for.
+# The whole sweep: more rounds for the fuzzers and property tests than `make test` has time for, and the ignored tests.
 test-long: test-tools nextest
-	RAMAL_FUZZ_ROUNDS=5000000 RAMAL_SWEEP_SEEDS=5000 PROPTEST_CASES=20000 CI=true cargo nextest run --run-ignored all --no-fail-fast
+	RAMAL_FUZZ_ROUNDS=5000000 PROPTEST_CASES=20000 CI=true cargo nextest run --run-ignored all --no-fail-fast
 
 # RATE calls a second for SECONDS_OF_LOAD; benches/load/run.py --help says the rest.
 RATE ?= 200

@@ -21,14 +21,77 @@ fn as_method(method: &str) -> String {
 #[tokio::test]
 async fn options_gets_200_with_allow_and_accept() {
     let house = House::open("").await;
-    for wire in [&house.carrier, &Wire::new().await] {
-        let answer = house.ask(wire, OPTIONS).await;
+    let long = OPTIONS.replace("Content-Length", &format!("User-Agent: {}\r\nContent-Length", "probe ".repeat(30)));
+    for (wire, question) in [(&house.carrier, OPTIONS), (&Wire::new().await, &long)] {
+        let answer = house.ask(wire, question).await;
         assert!(answer.starts_with("SIP/2.0 200 OK\r\n"), "{answer}");
         assert!(header(&answer, "Allow").contains("INVITE"), "{answer}");
         assert_eq!(header(&answer, "Accept"), "application/sdp");
         assert!(answer.contains("Supported:"), "{answer}");
         assert_eq!(header(&answer, "CSeq"), "7 OPTIONS");
     }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_stranger_gets_no_more_bytes_than_she_sent() {
+    let house = House::open("").await;
+    let stranger = Wire::new().await;
+    let unreadable = OPTIONS.replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia");
+    for question in [
+        OPTIONS,
+        &as_method("INVITE"),
+        &as_method("REGISTER"),
+        &as_method("SUBSCRIBE"),
+        &as_method("FROB"),
+        &unreadable,
+    ] {
+        let answer = house.ask(&stranger, question).await;
+        assert!(answer.len() <= question.len(), "{question}{answer}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn tags_and_branches_repeated_from_elsewhere_get_403_and_leave_the_call_alone() {
+    let house = House::open("").await;
+    let (carrier, office, stranger) = (&house.carrier, &house.office, Wire::new().await);
+    let call = invite(carrier, "+551140028922", "+5521976543210", "s1");
+    carrier.send(house.udp, &call).await;
+    let rung = office.expect("INVITE ").await;
+    let cancel = call.split("Contact:").next().unwrap().replace("INVITE sip", "CANCEL sip");
+    let cancel = format!("{}Content-Length: 0\r\n\r\n", cancel.replace("1 INVITE", "1 CANCEL"));
+    assert!(house.ask(&stranger, &cancel).await.starts_with("SIP/2.0 403 "));
+    office.answer(house.udp, &rung, 200, house::SDP).await;
+    let answered = carrier.expect("SIP/2.0 200").await;
+    carrier.ack(house.udp, &call, &answered).await;
+    for method in ["INFO", "UPDATE", "REFER", "BYE"] {
+        let request = stranger.in_dialog(method, 50, &call, &answered);
+        let answer = house.ask(&stranger, &request).await;
+        assert!(answer.starts_with("SIP/2.0 403 "), "{method}: {answer}");
+    }
+    // Her numbers have not moved the dialog's.
+    carrier.bye(house.udp, &call, &answered).await;
+    carrier.expect_answer("SIP/2.0 200", "BYE").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_up_goes_on_when_its_trunk_leaves_the_files() {
+    let house = House::open("").await;
+    let (carrier, office) = (&house.carrier, &house.office);
+    let call = invite(carrier, "+551140028922", "+5521976543210", "g1");
+    carrier.send(house.udp, &call).await;
+    let rung = office.expect("INVITE ").await;
+    office.answer(house.udp, &rung, 200, house::SDP).await;
+    let answered = carrier.expect("SIP/2.0 200").await;
+    carrier.ack(house.udp, &call, &answered).await;
+    let path = house.handle().config_path().to_owned();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace(&carrier.at().to_string(), "192.0.2.1:5060")).unwrap();
+    house.handle().reload().await.unwrap();
+    carrier.bye(house.udp, &call, &answered).await;
+    carrier.expect_answer("SIP/2.0 200", "BYE").await;
     house.close().await;
 }
 
@@ -173,6 +236,29 @@ async fn a_new_customer_reaches_the_queue_and_leaves_a_record_a_ladder_and_a_lea
     tokio::time::timeout(house::SOON, handle.drain(house::SOON)).await.expect("nothing is up");
     let (_, ladder) = handle.live_call(id).expect("its transactions linger");
     assert!(ladder.len() > 10);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_call_hears_no_cancel_and_no_bye_from_elsewhere_whatever_tags_it_has() {
+    let house = House::open("").await;
+    let (carrier, office, stranger) = (&house.carrier, &house.office, Wire::new().await);
+    let call = invite(carrier, "+551140028922", "+5521976543210", "s1");
+    carrier.send(house.udp, &call).await;
+    let rung = office.expect("INVITE ").await;
+    let cancel = call.split("Contact:").next().unwrap().replace("INVITE", "CANCEL") + "Content-Length: 0\r\n\r\n";
+    stranger.ask_until(house.udp, &cancel, "SIP/2.0 403 ").await;
+    office.answer(house.udp, &rung, 200, house::SDP).await;
+    let answered = carrier.expect_answer("SIP/2.0 200", "INVITE").await;
+    carrier.ack(house.udp, &call, &answered).await;
+    stranger.bye(house.udp, &call, &answered).await;
+    stranger.expect("SIP/2.0 403 ").await;
+    office.bye(house.udp, &call, &answered).await;
+    office.expect("SIP/2.0 481 ").await;
+    assert!(house.handle().live_calls().iter().all(|call| call.ended.is_none()));
+    carrier.bye(house.udp, &call, &answered).await;
+    office.expect("BYE ").await;
+    carrier.expect_answer("SIP/2.0 200", "BYE").await;
     house.close().await;
 }
 

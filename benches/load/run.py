@@ -20,8 +20,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # All of 127/8 is this machine: each party has an address of its own.
 SERVER, CARRIER, OFFICE = "127.8.0.1", "127.8.0.2", "127.8.0.3"
-EMPLOYEES = 200
+EMPLOYEES = 20
 LINE = "+551140028922"
+RUNS = ("warm-up", "held", "load")
 
 CONFIG = """
 [sip]
@@ -84,19 +85,23 @@ def run(args, folder):
         server = subprocess.Popen([binary, *config, "serve"], stdout=log, stderr=log)
     try:
         wait_until("the server is ready", lambda: fetch("/readyz") is not None)
-        play(args, folder, "warm-up", rate=50, calls=100, talk=100)
+        play(args, folder, "warm-up", rate=args.rate, calls=args.rate * 2, talk=500)
         settle()
         print(f"holding {args.held:,} calls …", flush=True)
         per_call = held_bytes(args, folder, server.pid)
         settle()
         print(f"{args.rate} calls a second for {args.seconds} s …", flush=True)
-        calls, before = args.rate * args.seconds, cpu_seconds(server.pid)
-        resent = metric("ramal_sip_retransmissions_total")
+        calls, resent, asked = args.rate * args.seconds, metric("ramal_sip_retransmissions_total"), lookups()
+        before = cpu_seconds(server.pid)
         caller, phone = play(args, folder, "load", args.rate, calls, args.talk)
         settle()
+        user, system = (after - then for after, then in zip(cpu_seconds(server.pid), before))
+        came_out = ", ".join(f"{n - asked.get(result, 0):,} {result}" for result, n in lookups().items())
         report(args, calls, caller, phone, {
+            "lookups": came_out,
             "retransmissions by the server": f"{metric('ramal_sip_retransmissions_total') - resent:,.0f}",
-            "CPU seconds per 1,000 calls": f"{(cpu_seconds(server.pid) - before) * 1000 / calls:.2f}",
+            "CPU seconds per 1,000 calls": f"{(user + system) * 1000 / calls:.2f} "
+                                           f"({user * 1000 / calls:.2f} user, {system * 1000 / calls:.2f} system)",
             "bytes a held call (PSS)": f"{per_call:,.0f}",
         })
         sys.exit(0 if caller["FailedCall(C)"] == 0 and caller["SuccessfulCall(C)"] == calls else 1)
@@ -122,11 +127,13 @@ def prepare(args, folder):
         rows = csv.writer(file)
         rows.writerow(["name", "phone", "responsible"])
         rows.writerows((f"Contact {i}", known(i), f"e{i % EMPLOYEES}") for i in range(args.contacts))
-    # Known and new callers in turn; a number calls again only after all others have.
-    with open(folder / "callers.csv", "w") as file:
-        file.write("SEQUENTIAL\n")
-        for i in range(args.contacts):
-            file.write(f"{known(i)};\n{new(i)};\n")
+    # Known and new callers in turn. A new one who calls again is known by her lead: each run has numbers of its own.
+    share = args.contacts // len(RUNS)
+    for at, name in enumerate(RUNS):
+        with open(folder / f"{name}-numbers.csv", "w") as file:
+            file.write("SEQUENTIAL\n")
+            for i in range(at * share, (at + 1) * share):
+                file.write(f"{known(i)};\n{new(i)};\n")
 
 
 def known(i):
@@ -139,10 +146,7 @@ def new(i):
 
 def play(args, folder, name, rate, calls, talk):
     """Lets so many calls happen; the last statistics of both sides."""
-    phone = sipp(folder, f"{name}-phone", "phone.xml", OFFICE, 5060, calls, [])
-    callers = ["-inf", str(folder / "callers.csv"), "-key", "dialled", LINE, "-d", str(talk)]
-    callers += ["-r", str(rate), "-l", str(calls), f"{SERVER}:5060"]
-    caller = sipp(folder, f"{name}-caller", "caller.xml", CARRIER, 5080, calls, callers)
+    caller, phone = start(folder, name, rate, calls, talk)
     # Failed calls make exit codes other than 0; the table says how many.
     caller.wait()
     try:
@@ -151,6 +155,13 @@ def play(args, folder, name, rate, calls, talk):
         phone.terminate()
         phone.wait()
     return statistics(folder / f"{name}-caller.csv"), statistics(folder / f"{name}-phone.csv")
+
+
+def start(folder, name, rate, calls, talk):
+    phone = sipp(folder, f"{name}-phone", "phone.xml", OFFICE, 5060, calls, [])
+    more = ["-inf", str(folder / f"{name}-numbers.csv"), "-key", "dialled", LINE, "-d", str(talk)]
+    more += ["-r", str(rate), "-l", str(calls), f"{SERVER}:5060"]
+    return sipp(folder, f"{name}-caller", "caller.xml", CARRIER, 5080, calls, more), phone
 
 
 def sipp(folder, name, scenario, address, port, calls, more):
@@ -170,12 +181,9 @@ def statistics(path):
 
 def held_bytes(args, folder, pid):
     before = pss(pid)
-    phone = sipp(folder, "held-phone", "phone.xml", OFFICE, 5060, args.held, [])
     # Long enough that the first is still up when the last one has come.
     talk = 1000 * (args.held // args.rate) + 8000
-    callers = ["-inf", str(folder / "callers.csv"), "-key", "dialled", LINE, "-d", str(talk)]
-    callers += ["-r", str(args.rate), "-l", str(args.held), f"{SERVER}:5060"]
-    caller = sipp(folder, "held-caller", "caller.xml", CARRIER, 5080, args.held, callers)
+    caller, phone = start(folder, "held", args.rate, args.held, talk)
     wait_until("all held calls are up", lambda: metric("ramal_calls_active") >= args.held)
     # What the CRM is owed for them has been written, and no transaction is left: then a held call is all that remains.
     wait_until("what they owe is written", lambda: metric("ramal_crm_outbox_pending") == 0)
@@ -214,10 +222,21 @@ def metric(name):
                if line.startswith(name) and line[len(name)] in " {")
 
 
+def lookups():
+    """How the lookups came out, by result: that the contacts are really found."""
+    found = {}
+    for line in (fetch("/metrics") or "").splitlines():
+        if line.startswith("ramal_crm_lookup_total{") and 'result="' in line:
+            result = line.split('result="', 1)[1].split('"', 1)[0]
+            found[result] = found.get(result, 0) + int(float(line.rsplit(" ", 1)[1]))
+    return found
+
+
 def cpu_seconds(pid):
     # The command's name may hold spaces: fields are counted behind its parenthesis.
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    ticks = os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) / ticks, int(fields[12]) / ticks
 
 
 def pss(pid):

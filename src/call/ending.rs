@@ -27,6 +27,11 @@ pub(super) struct Closing {
 }
 
 impl Closing {
+    /// One whose last answer is still to go.
+    pub(super) fn that_owes(reply: Reply) -> Self {
+        Self { reply: Some(reply) }
+    }
+
     /// The record is committed, and whoever waited has her answer.
     pub(super) fn is_done(&self) -> bool {
         self.reply.is_none()
@@ -64,7 +69,7 @@ impl Call {
             self.publish("call.missed", cx);
         }
         cx.out.push(CallAction::Save { record, writes });
-        Phase::Ending(Closing { reply: Some(reply) })
+        Phase::Ending(Closing::that_owes(reply))
     }
 
     /// The record is committed (or its two seconds are over): what waited goes out.

@@ -12,7 +12,7 @@ use super::{Call, CallAction};
 use crate::base::{Instant, LegId};
 use crate::crm::model::{Decision, Direction};
 use crate::crm::policy::{self, LegEnding};
-use crate::route::plan::{Asked, Destination, Plan, Ring, Step, plan, plan_queue};
+use crate::route::plan::{Asked, Destination, Plan, Ring, Step, next, next_in_queue};
 use crate::route::{Dialled, reach};
 use crate::sip::agent::{CallerId, CancelReason, FailedBy, OutgoingInvite};
 
@@ -79,11 +79,11 @@ impl Hunt {
             (Quarry::Line, Some(line)) => {
                 let lookup = call.facts.lookup.as_ref().unwrap_or(&call.no_answer);
                 let ask = Asked { line, lookup, rung: &self.rung, now: call.started.wall };
-                plan(dir, &ask, cx.env)
+                next(dir, &ask, cx.env)
             }
             (Quarry::Line, None) => Plan::default(),
             (Quarry::Dialled(Dialled::Queue(name)) | Quarry::Transfer(Dialled::Queue(name)), line) => {
-                plan_queue(dir, name, line.as_deref(), &self.rung, cx.env)
+                next_in_queue(dir, name, line.as_deref(), &self.rung, cx.env)
             }
             (Quarry::Dialled(Dialled::Destination(to)), _) => self.single(to, DIALLED_RING, "dialled"),
             (Quarry::Transfer(Dialled::Destination(to)), _) => self.single(to, TRANSFER_RING, "the transfer's target"),

@@ -7,6 +7,8 @@ use crate::crm::model::{PassedOver, WriteKind, WriteState};
 
 /// How many lines a ladder may have: a peer that floods a dialog makes a long ladder no longer.
 const LONGEST: usize = 2_000;
+/// How many characters of a start line it shows: a URI or a reason phrase may have thousands.
+const WIDEST: usize = 256;
 
 /// A ladder as it grows.
 #[derive(Debug, Default)]
@@ -29,6 +31,16 @@ impl Ladder {
     pub fn into_entries(self) -> Vec<Entry> {
         self.0
     }
+}
+
+/// A start line as a ladder shows it: a peer's text is cut where it is too wide, and moves no cursor.
+pub fn shown(start_line: &str) -> String {
+    let inert = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut shown: String = start_line.chars().take(WIDEST).map(inert).collect();
+    if start_line.chars().nth(WIDEST).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// One line of a ladder, as `GET /api/calls/{id}` shows it.
@@ -152,5 +164,19 @@ fn print_entry(what: &What, paint: &dyn Fn(Ink, &str) -> String, out: &mut Strin
             out.push_str(&format!("{:>12} {}  {}\n", "■", paint(Ink::Crm, &text), paint(Ink::Why, detail)));
         }
         What::Media { what } => out.push_str(&format!("{:>12} {what}\n", "♪")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_line_is_cut_and_moves_no_cursor() {
+        assert_eq!(shown("SIP/2.0 180 Ringing"), "SIP/2.0 180 Ringing");
+        assert_eq!(shown("SIP/2.0 180 \u{1b}[2J\u{9b}H"), "SIP/2.0 180 \u{fffd}[2J\u{fffd}H");
+        let long = format!("SIP/2.0 180 {}", "é".repeat(8_000));
+        assert_eq!(shown(&long).chars().count(), WIDEST + 1);
+        assert_eq!(shown(&"é".repeat(WIDEST)), "é".repeat(WIDEST));
     }
 }

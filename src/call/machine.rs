@@ -1,5 +1,7 @@
 //! The call itself: its state, and which part of it an event concerns.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::bridge::Bridge;
@@ -12,12 +14,13 @@ use super::leg::{Leg, LegState};
 use super::owing::Owing;
 use super::{CallAction, CallEvent, Env};
 use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now};
-use crate::crm::model::{Lookup, NoAnswer, Outcome};
+use crate::crm::model::{Decision, Lookup, NoAnswer, Outcome};
 use crate::crm::policy::{self, Ending};
 use crate::route::Entry as Inbound;
 use crate::route::directory::Directory;
 use crate::route::plan::Destination;
 use crate::sip::agent::{AgentOut, CallerId, LegEvent, Received, UserAgent};
+use crate::sip::message::Request;
 use crate::sip::transaction::Timers;
 
 /// One call, from its INVITE to its record.
@@ -139,6 +142,12 @@ impl Call {
         self.id
     }
 
+    /// Where the far end of the dialog (or, for a CANCEL, the INVITE) that a request means may be expected; `None`: the
+    /// call has no such dialog.
+    pub fn far_end(&mut self, request: &Request) -> Option<[SocketAddr; 2]> {
+        self.ua.far_end(request)
+    }
+
     /// Whether it is over for its parties; what is left are transactions and a commit.
     pub fn is_ended(&self) -> bool {
         self.ended.is_some()
@@ -173,6 +182,27 @@ impl Call {
         if matches!(&self.phase, Phase::Ending(e) if e.is_done()) && self.ua.is_idle() {
             cx.out.push(CallAction::Finish);
         }
+    }
+
+    /// Ends the call after a panic in [`handle`](Self::handle): 500 to a caller who waits, BYE to whoever talks, and
+    /// the record. Relies on as little of the call's state as it can.
+    pub fn wreck(&mut self, now: Now, env: &dyn Env, out: &mut Vec<CallAction>) {
+        let mut cx = Cx { now, env, out, agent: AgentOut::default() };
+        self.decide(Decision::new("end", "a fault of ours"), &cx);
+        let (ending, reply) = match self.answered {
+            Some(_) => (Ending::Talked, Reply::None),
+            None => (Ending::Unanswered(None), Reply::Reject(500)),
+        };
+        if self.ended.is_none() {
+            self.phase = self.finish(ending, reply, &mut cx);
+        } else {
+            self.phase = Phase::Ending(Closing::that_owes(reply));
+            self.turn(&mut cx, |call, phase, cx| match phase {
+                Phase::Ending(closing) => call.saved(closing, cx),
+                other => other, // it was set to be ending just now
+            });
+        }
+        self.drain(&mut cx);
     }
 
     /// When [`CallEvent::Wake`] is due.

@@ -1,7 +1,7 @@
 //! What a call says of itself: its record, its events, who is busy with it, and the lines of its ladder.
 
 use super::cx::Cx;
-use super::ladder::{Entry, What};
+use super::ladder::{self, Entry, What};
 use super::leg::whole_seconds;
 use super::machine::Phase;
 use super::{Call, CallAction, Publication};
@@ -25,7 +25,8 @@ impl Call {
             direction: self.facts.direction,
             from: self.facts.from.clone(),
             to: self.facts.to.clone(),
-            line: self.facts.line.as_ref().map(|l| l.number),
+            // A call between colleagues is by no line; its caller's own is only for what a queue forwards.
+            line: self.facts.line.as_ref().filter(|_| self.facts.direction != Direction::Internal).map(|l| l.number),
             lookup: match (&self.facts.lookup, self.ended) {
                 (None, _) if self.blacklisted => None, // a refused call asks nothing
                 (None, None) => None,
@@ -190,13 +191,13 @@ impl Call {
             .find(|leg| self.ua.sip_call_id(*leg) == call_id)
             .unwrap_or(LegId::A);
         let from = self.label(leg);
-        let start_line = received.message.start_line();
+        let start_line = ladder::shown(&received.message.start_line());
         self.ladder.push(cx.now.wall, What::Sip { from, to: US.to_owned(), start_line, call_id, again: false });
     }
 
     pub(super) fn note_sent(&mut self, transmit: &Transmit, cx: &Cx<'_>) {
         let end = memchr::memchr(b'\r', &transmit.bytes).unwrap_or(transmit.bytes.len());
-        let start_line = String::from_utf8_lossy(&transmit.bytes[..end]).into_owned();
+        let start_line = ladder::shown(&String::from_utf8_lossy(&transmit.bytes[..end]));
         let call_id = self.ua.sip_call_id(transmit.leg).to_owned();
         let to = self.label(transmit.leg);
         self.ladder

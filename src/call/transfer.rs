@@ -21,6 +21,8 @@ use crate::sip::agent::{CancelReason, ForkId, LegEvent, OutgoingInvite, ReferTo,
 
 /// How long a transferor may stay after the final NOTIFY before we send her BYE.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// A call that has called so many is handed on no more: every leg stays in its record.
+const MOST_LEGS: usize = 200;
 /// How long a re-INVITE waits where another offer is under way on that leg.
 const SOON: Duration = Duration::from_millis(200);
 
@@ -92,6 +94,9 @@ impl Call {
         };
         if to.replaces.is_some() {
             return refuse(self, 603, "a transfer with Replaces is not done by this release", cx);
+        }
+        if self.legs.len() >= MOST_LEGS {
+            return refuse(self, 603, "the call has been handed on too often", cx);
         }
         if bridge.transfer.is_some() || bridge.join.is_some() {
             return refuse(self, 491, "another transfer is under way", cx);

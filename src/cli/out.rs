@@ -17,7 +17,8 @@ pub(super) fn text(text: &str) {
     if let Err(fault) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
         && fault.kind() != io::ErrorKind::BrokenPipe
     {
-        eprintln!("standard output: {fault}");
+        // Where both go to the same full disk, nothing is left to say it to.
+        let _ = writeln!(io::stderr(), "standard output: {fault}");
     }
 }
 

@@ -66,6 +66,8 @@ struct Signals {
     reload: Signal,
     terminate: Signal,
     interrupt: Signal,
+    /// Held so that a file at its limit (`ulimit -f`) is an error of the write, as a full disk is, and no death.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -74,6 +76,7 @@ impl Signals {
             reload: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _file_too_large: signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?,
         })
     }
 
@@ -117,7 +120,11 @@ fn start_log(log: Log) -> Result<(), Failure> {
             .map_err(|fault| Failure::No(format!("RAMAL_LOG: {fault}; write it as in `info,ramal::call=debug`")))?,
         _ => EnvFilter::new(log.level.as_str()),
     };
-    let text = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let text = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A line that a full disk does not take is lost. Said on standard error it would panic: nor can that be written.
+        .log_internal_errors(false);
     match log.format {
         LogFormat::Json => text.json().init(),
         LogFormat::Text => text.with_ansi(std::io::stderr().is_terminal()).init(),

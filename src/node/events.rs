@@ -112,3 +112,66 @@ impl Events {
 const KEPT: usize = 4096;
 /// How far a listener may fall behind.
 const BEHIND: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{CallId, Wall};
+    use crate::crm::model::{CallState, Direction};
+
+    fn ringing(from_employee: Option<EmployeeId>) -> Publication {
+        let call = CallRecord {
+            id: CallId::from_bits(7),
+            state: CallState::Ringing,
+            direction: Direction::Incoming,
+            from: "anonymous".to_owned(),
+            to: "+551140028922".to_owned(),
+            line: None,
+            lookup: None,
+            client: None,
+            client_name: None,
+            employee: None,
+            started: Wall::default(),
+            answered: None,
+            ended: None,
+            outcome: None,
+            ring_seconds: 0,
+            talk_seconds: 0,
+            transferred_from: None,
+            created: Vec::new(),
+            legs: Vec::new(),
+        };
+        Publication { event: "call.ringing", call, record: None, from_employee, to_employee: None, kind: None }
+    }
+
+    #[test]
+    fn who_comes_back_gets_what_she_missed_and_then_goes_on_without_a_gap() {
+        let events = Events::new(Now::default());
+        (0..3).for_each(|_| events.publish(ringing(None)));
+        let mut listener = events.subscribe(Some(0));
+        events.publish(ringing(None));
+        let missed: Vec<u64> = listener.missed.iter().map(|event| event.id).collect();
+        assert_eq!(missed, [1, 2]);
+        assert_eq!(listener.live.try_recv().unwrap().id, 3);
+        assert!(events.subscribe(None).missed.is_empty());
+    }
+
+    #[test]
+    fn only_the_latest_are_kept() {
+        let events = Events::new(Now::default());
+        (0..KEPT + 5).for_each(|_| events.publish(ringing(None)));
+        let missed = events.subscribe(Some(0)).missed;
+        assert_eq!((missed.len(), missed[0].id), (KEPT, 5));
+    }
+
+    #[test]
+    fn what_does_not_apply_is_null() {
+        let events = Events::new(Now::default());
+        let mut live = events.subscribe(None).live;
+        events.publish(ringing(Some("ana".into())));
+        let json: serde_json::Value = serde_json::from_str(live.try_recv().unwrap().json()).unwrap();
+        assert_eq!(json["from_employee"], "ana");
+        assert_eq!((&json["record"], &json["kind"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+        assert_eq!(json["call"]["state"], "ringing");
+    }
+}

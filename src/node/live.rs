@@ -5,6 +5,7 @@
 //! else that a call wants is handed to whoever stepped it, unless somebody still performs an earlier step's: then it
 //! waits for her, and keeps its order too.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -134,8 +135,10 @@ pub(super) enum Turn {
         perform: Vec<Owed>,
         /// To be armed in the timers.
         arm: Option<Arm>,
+        /// The call's machine panicked, and the call was ended in order.
+        wrecked: bool,
     },
-    /// The call's machine panicked: the call is to be taken out.
+    /// The call's machine panicked, and again while the call was being ended: it is to be taken out.
     Crashed,
 }
 
@@ -181,6 +184,11 @@ impl Live {
     /// Whether there is such a call.
     pub(super) fn has(&self, id: CallId) -> bool {
         self.calls.contains_key(&id)
+    }
+
+    /// Where the far end may be expected that a request to this call means; `None`: it means no dialog of the call.
+    pub(super) fn far_end(&self, id: CallId, request: &Request) -> Option<[SocketAddr; 2]> {
+        self.calls.get_mut(&id)?.call.far_end(request)
     }
 
     /// The call that this INVITE, or what goes with it, belongs to.
@@ -234,7 +242,7 @@ impl Live {
         let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown };
         slot.armed = None;
         if slot.call.next_wakeup().is_none_or(|at| at > now.mono) {
-            return slot.turn();
+            return slot.turn(false);
         }
         let turn = slot.step(now, CallEvent::Wake, env, wire);
         self.count(&mut slot, false);
@@ -305,9 +313,14 @@ impl Slot {
     fn step(&mut self, now: Now, event: CallEvent, env: &dyn Env, wire: &dyn Wire) -> Turn {
         let call = &mut self.call;
         let mut out = Vec::new();
-        // Whatever state a panic leaves behind is never looked at again.
+        let mut wrecked = false;
         if catch_unwind(AssertUnwindSafe(|| call.handle(now, event, env, &mut out))).is_err() {
-            return Turn::Crashed;
+            // Its parties are told and its record is made, by what the panic left behind; where that is beyond saving,
+            // nobody looks at it again.
+            if catch_unwind(AssertUnwindSafe(|| call.wreck(now, env, &mut out))).is_err() {
+                return Turn::Crashed;
+            }
+            wrecked = true;
         }
         for action in out {
             match action {
@@ -328,17 +341,17 @@ impl Slot {
             }
             self.owed.push(Owed::Action(action));
         }
-        self.turn()
+        self.turn(wrecked)
     }
 
-    fn turn(&mut self) -> Turn {
+    fn turn(&mut self, wrecked: bool) -> Turn {
         let next = self.call.next_wakeup();
         let arm = next
             .filter(|at| self.armed.is_none_or(|armed| *at < armed))
             .map(|at| Arm { at, instead_of: self.armed.replace(at) });
         let perform = if self.performing { Vec::new() } else { std::mem::take(&mut self.owed) };
         self.performing |= !perform.is_empty();
-        Turn::Stepped { perform, arm }
+        Turn::Stepped { perform, arm, wrecked }
     }
 }
 
@@ -486,13 +499,16 @@ mod tests {
         let whole = Looks { directory: Arc::clone(&directory), broken: false };
         let broken = Looks { directory, broken: true };
         let turn = live.step(doomed, Now::default(), received(one.clone()), &broken, &sent);
-        assert!(matches!(turn, Turn::Crashed), "{turn:?}");
-        live.remove(doomed).expect("it is taken out by whoever stepped it");
-        assert_eq!((live.up(), live.claimed(&ServerKey::of(&one))), (1, None));
+        assert!(matches!(turn, Turn::Stepped { wrecked: true, .. }), "{turn:?}");
+        assert_eq!(live.up(), 1, "the doomed one is over for its parties");
+        live.step(doomed, Now::default(), CallEvent::Saved, &broken, &sent);
+        assert_eq!(sent.0.lock().last().unwrap(), "SIP/2.0 500 Server Internal Error");
+        live.remove(doomed).expect("it waits for its last transactions");
+        assert_eq!(live.claimed(&ServerKey::of(&one)), None);
         sent.0.lock().clear();
 
         let turn = live.step(other, Now::default(), received(two), &whole, &sent);
-        let Turn::Stepped { perform, arm } = turn else { panic!("{turn:?}") };
+        let Turn::Stepped { perform, arm, wrecked: false } = turn else { panic!("{turn:?}") };
         assert!(matches!(perform[0], Owed::Action(CallAction::Ask { .. })), "{perform:?}");
         assert!(arm.is_some(), "the lookup has a deadline");
         assert_eq!(*sent.0.lock(), ["SIP/2.0 100 Trying"]);

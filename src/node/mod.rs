@@ -14,6 +14,8 @@ mod live;
 mod metrics;
 mod perform;
 mod receive;
+mod strangers;
+mod surviving;
 mod timers;
 pub mod trace;
 
@@ -37,6 +39,7 @@ use self::late::NewsWire;
 use self::live::Live;
 use self::metrics::Metrics;
 use self::receive::Reception;
+use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
 use crate::base::{EmployeeId, Ids, Transport, Wall};
@@ -201,7 +204,7 @@ impl Inner {
             tasks.spawn(connections.accept(listener));
         }
         let node = Arc::clone(self);
-        tasks.spawn(async move { node.timers.run(node.clock, |call| node.wake(call)).await });
+        tasks.spawn(async move { node.timers.run(node.clock, |call| surviving(|| node.wake(call))).await });
         let node = Arc::clone(self);
         tasks.spawn(async move { node.forget_old_calls().await });
         tasks

@@ -43,7 +43,13 @@ impl Inner {
                 self.crashed(call);
                 return true;
             }
-            Turn::Stepped { perform, arm } => (perform, arm),
+            Turn::Stepped { perform, arm, wrecked } => {
+                if wrecked {
+                    tracing::error!(call_id = %call, "a fault of ours ended this call");
+                    self.metrics.call_crashed();
+                }
+                (perform, arm)
+            }
         };
         if let Some(Arm { at, instead_of }) = arm {
             self.timers.arm(at, call, instead_of);
@@ -65,7 +71,7 @@ impl Inner {
     }
 
     fn crashed(&self, call: CallId) {
-        tracing::error!(call_id = %call, "a fault of ours ended this call; its parties are left to their own timers");
+        tracing::error!(call_id = %call, "a fault of ours ended this call, and its parties could not be told");
         self.metrics.call_crashed();
         let Some(Removed { armed, busy, .. }) = self.live.remove(call) else { return };
         if let Some(at) = armed {

@@ -12,6 +12,8 @@ use rsip::Method;
 use super::Inner;
 use super::admission::{Full, Load};
 use super::live::{Claim, InviteKeys};
+use super::strangers::modest;
+use super::surviving::surviving;
 use crate::base::{CallId, EmployeeId, Hop};
 use crate::call::{Beginning, Call, CallEvent};
 use crate::net::sink::{Path, Sink};
@@ -29,15 +31,17 @@ impl Sink for Reception {
     fn received(&self, path: Path, bytes: Bytes) {
         let Some(node) = self.0.upgrade() else { return };
         tracing::trace!(from = %path.remote, message = %String::from_utf8_lossy(&bytes), "received");
-        match parse(&bytes, &Limits::default()) {
-            Ok(message) => node.received(path, message),
-            Err(fault) => node.malformed(path, &fault),
-        }
+        let came = Came { path, size: bytes.len() };
+        surviving(|| match parse(&bytes, &Limits::default()) {
+            Ok(message) => node.received(came, message),
+            Err(fault) => node.malformed(came, &fault),
+        });
     }
 
     fn unframed(&self, path: Path, fault: &ParseError) {
         if let Some(node) = self.0.upgrade() {
-            node.malformed(path, fault);
+            // On a stream: nobody forges its source, and its size does not matter.
+            surviving(|| node.malformed(Came { path, size: 0 }, fault));
         }
     }
 
@@ -46,9 +50,17 @@ impl Sink for Reception {
         tracing::debug!(to = %path.remote, "a message did not get there");
         node.lost(path.remote);
         if let Some(call) = top_branch(sent).and_then(call_of_branch) {
-            node.tell(call, CallEvent::Unreachable(node.outbound.back(path)));
+            surviving(|| _ = node.tell(call, CallEvent::Unreachable(node.outbound.back(path))));
         }
     }
+}
+
+/// How a message came.
+#[derive(Clone, Copy)]
+struct Came {
+    path: Path,
+    /// Its bytes.
+    size: usize,
 }
 
 /// The branch of the topmost Via in the beginning of a message that we printed. Responses name no call by it.
@@ -60,19 +72,19 @@ fn top_branch(sent: &[u8]) -> Option<&str> {
 }
 
 impl Inner {
-    fn received(self: &Arc<Self>, path: Path, message: Message) {
+    fn received(self: &Arc<Self>, came: Came, message: Message) {
         match message {
             Message::Response(response) => {
                 let method = response.headers.cseq().map_or("OTHER", |(_, method)| method_text(method));
                 self.metrics.received(method, Some(response.status.code()));
                 // One that answers nothing of ours is dropped: nothing answers a response.
                 if let Some(call) = response.headers.via().and_then(|via| call_of_branch(via.branch?)) {
-                    self.hand_over(call, path, response.into());
+                    self.hand_over(call, came.path, response.into());
                 }
             }
             Message::Request(request) => {
                 self.metrics.received(method_text(request.method), None);
-                self.requested(path, request);
+                self.requested(came, request);
             }
         }
     }
@@ -83,7 +95,8 @@ impl Inner {
         self.tell(call, CallEvent::Received(Box::new(Received { message, hop })))
     }
 
-    fn requested(self: &Arc<Self>, path: Path, request: Request) {
+    fn requested(self: &Arc<Self>, came: Came, request: Request) {
+        let path = came.path;
         let known = match request.headers.to_tag() {
             // RFC 3261 §12.2.2: "If the request has a tag in the To header field", it is inside a dialog.
             Some(tag) => call_of_tag(tag).filter(|call| self.live.has(*call)),
@@ -95,6 +108,9 @@ impl Inner {
         };
         match known {
             Some(call) => {
+                if !self.may_say(call, path, &request) {
+                    return self.refuse_inside(came, &request);
+                }
                 if is_renegotiation(&request)
                     && let Some(objection) = inspect(&request, SUPPORTED)
                 {
@@ -103,12 +119,44 @@ impl Inner {
                 // Gone between the two looks: as if it had come a moment later, when its retransmission will.
                 self.hand_over(call, path, request.into());
             }
-            None => self.outside(path, request),
+            None => self.outside(came, request),
+        }
+    }
+
+    /// Refuses a stranger; her ACK is dropped.
+    fn forbid(&self, came: Came, request: &Request) {
+        // RFC 3261 §17.1.1.3: an ACK is never answered.
+        if request.method != Method::Ack {
+            self.answer_stranger(came, Response::to(request, Status::FORBIDDEN));
+        }
+    }
+
+    /// Whether a request to a call comes from where its far end is. A call that has no such dialog says so by itself,
+    /// to all but strangers; an ACK is never answered, and a retransmitted INVITE tells only what it was told before.
+    fn may_say(&self, call: CallId, path: Path, request: &Request) -> bool {
+        if request.method == Method::Ack || (request.method != Method::Cancel && request.headers.to_tag().is_none()) {
+            return true;
+        }
+        let directory = self.house.directory();
+        match self.live.far_end(call, request) {
+            Some(expected) => route::origin::is_of_far_end(&directory, path.remote, &expected),
+            None => route::origin(&directory, path.remote) != Origin::Stranger,
+        }
+    }
+
+    /// A request inside a dialog that is not there for whoever sent it.
+    fn refuse_inside(&self, came: Came, request: &Request) {
+        match route::origin(&self.house.directory(), came.path.remote) {
+            Origin::Stranger => self.forbid(came, request),
+            Origin::Trunk(_) | Origin::Pbx(_) => {
+                self.answer(came.path, Response::to(request, Status::CALL_DOES_NOT_EXIST));
+            }
         }
     }
 
     /// A request that belongs to no call.
-    fn outside(self: &Arc<Self>, path: Path, request: Request) {
+    fn outside(self: &Arc<Self>, came: Came, request: Request) {
+        let path = came.path;
         // RFC 3261 §17.1.1.3: an ACK is never answered.
         if request.method == Method::Ack {
             return;
@@ -116,10 +164,10 @@ impl Inner {
         let keys = (request.method == Method::Invite).then(|| InviteKeys::of(&request));
         let origin = route::origin(&self.house.directory(), path.remote);
         if request.method == Method::Options && request.headers.to_tag().is_none() {
-            return self.asked_for_options(path, &origin, &request);
+            return self.asked_for_options(came, &origin, &request);
         }
         if origin == Origin::Stranger {
-            return self.answer_stranger(path, Response::to(&request, Status::FORBIDDEN));
+            return self.forbid(came, &request);
         }
         if request.headers.to_tag().is_some() || needs_dialog(request.method) {
             return self.answer(path, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
@@ -135,7 +183,7 @@ impl Inner {
         self.invited(path, &origin, request, keys);
     }
 
-    fn asked_for_options(&self, path: Path, origin: &Origin, request: &Request) {
+    fn asked_for_options(&self, came: Came, origin: &Origin, request: &Request) {
         let response = match inspect(request, SUPPORTED) {
             Some(objection) => objection.response(request),
             // RFC 3261 §11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields SHOULD be
@@ -148,8 +196,8 @@ impl Inner {
                 .with(Name::Supported, SUPPORTED.join(", ")),
         };
         match origin {
-            Origin::Stranger => self.answer_stranger(path, response),
-            Origin::Trunk(_) | Origin::Pbx(_) => self.answer(path, response),
+            Origin::Stranger => self.answer_stranger(came, response),
+            Origin::Trunk(_) | Origin::Pbx(_) => self.answer(came.path, response),
         }
     }
 
@@ -213,21 +261,28 @@ impl Inner {
     }
 
     /// A message that cannot be read.
-    fn malformed(&self, path: Path, fault: &ParseError) {
-        tracing::debug!(from = %path.remote, %fault, "a message cannot be read");
+    fn malformed(&self, came: Came, fault: &ParseError) {
+        tracing::debug!(from = %came.path.remote, %fault, "a message cannot be read");
         self.metrics.received("OTHER", None);
         let Some(mut response) = fault.response() else { return };
         if matches!(fault.fault, Fault::Method) {
             response = response.with(Name::Allow, ALLOW);
         }
-        if route::origin(&self.house.directory(), path.remote) != Origin::Stranger || self.hears_strangers(path) {
-            self.answer(path, response);
+        match route::origin(&self.house.directory(), came.path.remote) {
+            Origin::Stranger => self.answer_stranger(came, response),
+            Origin::Trunk(_) | Origin::Pbx(_) => self.answer(came.path, response),
         }
     }
 
-    fn answer_stranger(&self, path: Path, response: Response) {
-        if self.hears_strangers(path) {
-            self.answer(path, response);
+    fn answer_stranger(&self, came: Came, response: Response) {
+        if !self.hears_strangers(came.path) {
+            return;
+        }
+        let response = located(came.path, response);
+        let whole = came.path.transport.is_reliable();
+        let target = response_target(came.path, &response);
+        if let Some(bytes) = if whole { Some(response.to_bytes()) } else { modest(response, came.size) } {
+            self.answer_bytes(came.path, target, &bytes);
         }
     }
 
@@ -244,19 +299,29 @@ impl Inner {
     }
 
     /// Answers without state.
-    fn answer(&self, path: Path, mut response: Response) {
-        response.headers.stamp_source(path.remote);
-        let response = response.with_stateless_to_tag();
-        // RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
-        let remote =
-            if path.transport.is_reliable() { path.remote } else { response.headers.response_target(path.remote) };
+    fn answer(&self, path: Path, response: Response) {
+        let response = located(path, response);
+        self.answer_bytes(path, response_target(path, &response), &response.to_bytes());
+    }
+
+    fn answer_bytes(&self, path: Path, remote: SocketAddr, bytes: &Bytes) {
         let hop = Hop { transport: path.transport, local: path.local, remote, advertised: path.local };
-        let bytes = response.to_bytes();
-        self.metrics.sent(&bytes, false);
-        if self.outbound.send(&hop, &bytes).is_err() {
+        self.metrics.sent(bytes, false);
+        if self.outbound.send(&hop, bytes).is_err() {
             tracing::debug!(%remote, "an answer could not be sent");
         }
     }
+}
+
+/// A stateless answer with what it says of its request's source, and a To-tag.
+fn located(path: Path, mut response: Response) -> Response {
+    response.headers.stamp_source(path.remote);
+    response.with_stateless_to_tag()
+}
+
+/// RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
+fn response_target(path: Path, response: &Response) -> SocketAddr {
+    if path.transport.is_reliable() { path.remote } else { response.headers.response_target(path.remote) }
 }
 
 /// The employee who calls a number outside.

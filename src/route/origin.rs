@@ -46,6 +46,18 @@ pub fn is_named(dir: &Directory, source: IpAddr) -> bool {
     gates(dir).any(|gate| gate.by_accept(source).is_some() || gate.addresses().any(|peer| peer.ip() == source))
 }
 
+/// Whether a request inside a dialog may come from `source`, where its far end is `expected` at these addresses: from
+/// one of them, or from wherever else the trunk or PBX that has one of them may send.
+///
+/// Tags say which dialog a request means, and whoever has overheard them knows them too.
+pub fn is_of_far_end(dir: &Directory, source: SocketAddr, expected: &[SocketAddr]) -> bool {
+    if expected.iter().any(|address| canonical(*address) == canonical(source)) {
+        return true;
+    }
+    let from = origin(dir, source);
+    from != Origin::Stranger && expected.iter().any(|address| origin(dir, *address) == from)
+}
+
 /// What a trunk and a PBX have in common here.
 struct Gate<'a> {
     origin: Origin,
@@ -147,6 +159,22 @@ mod tests {
     fn a_peer_whose_name_is_not_looked_up_yet_admits_nobody() {
         let house = house().trunk(|carrier| carrier.peers[0].address = None);
         assert_eq!(from(house, "203.0.113.5:5060"), "stranger");
+    }
+
+    #[test]
+    fn a_dialogs_far_end_may_speak_from_all_its_gateways_addresses_and_nobody_else() {
+        let dir = house().trunk(|carrier| carrier.accept = vec!["203.0.113.0/24".parse().unwrap()]).build();
+        let expected = ["203.0.113.5:5060", "192.0.2.80:5070"].map(|address| address.parse().unwrap());
+        for (source, is) in [
+            ("203.0.113.5:5060", true),
+            ("203.0.113.77:40000", true),
+            ("192.0.2.80:5070", true), // the Contact of a phone that no proxy hides
+            ("192.0.2.80:5071", false),
+            ("10.0.0.5:5060", false), // another gateway
+            ("198.51.100.1:5060", false),
+        ] {
+            assert_eq!(is_of_far_end(&dir, source.parse().unwrap(), &expected), is, "{source}");
+        }
     }
 
     #[test]

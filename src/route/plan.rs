@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Gateway;
-pub use super::planner::{Asked, plan, plan_queue};
+pub use super::planner::{Asked, next, next_in_queue, plan};
 use crate::base::{EmployeeId, PbxName, PhoneNumber, QueueName, Wall};
 use crate::crm::model::Decision;
 

@@ -388,6 +388,20 @@ impl Sim {
         id
     }
 
+    /// The machine of every call that is up panics.
+    pub(crate) fn wreck(&mut self) -> &mut Self {
+        let mut done = Vec::new();
+        for (id, call) in &mut self.calls {
+            let mut out = Vec::new();
+            call.wreck(self.now, &self.house, &mut out);
+            done.extend(out.into_iter().map(|action| (*id, action)));
+        }
+        for (id, action) in done {
+            self.perform(id, action);
+        }
+        self
+    }
+
     fn tell(&mut self, id: CallId, event: CallEvent) {
         let mut out = Vec::new();
         let Some(call) = self.calls.get_mut(&id) else { return };

@@ -175,7 +175,8 @@ impl Wire {
         self.send(to, &self.in_dialog("BYE", 2, invite, answered)).await;
     }
 
-    fn in_dialog(&self, method: &str, cseq: u32, invite: &str, answered: &str) -> String {
+    /// A request in the dialog of this 200.
+    pub fn in_dialog(&self, method: &str, cseq: u32, invite: &str, answered: &str) -> String {
         let uri = header(answered, "Contact");
         let uri = uri.trim_start_matches('<').split('>').next().unwrap();
         let (at, from, to, id) = (self.at(), header(invite, "From"), header(answered, "To"), header(invite, "Call-ID"));

@@ -79,3 +79,24 @@ fn the_longest_call_allowed_is_cut() {
     assert!(sim.party("maria").log.contains(&"bye".to_owned()));
     assert!(sim.party("bruno").log.contains(&"bye".to_owned()));
 }
+
+#[test]
+fn a_fault_of_ours_while_two_talk_sends_both_a_bye_and_leaves_the_record() {
+    let mut sim = talking();
+    sim.wreck().assert_idle();
+    for who in ["maria", "bruno"] {
+        assert!(sim.party(who).log.contains(&"bye".to_owned()), "{who}\n{}", sim.ladders());
+    }
+    assert_answered_by(&sim, "bruno");
+    assert_eq!(sim.crm.activities.len(), 1);
+}
+
+#[test]
+fn a_fault_of_ours_while_it_rings_answers_500() {
+    let mut sim = sim(house());
+    sim.customer(Some(STRANGER), &[]);
+    sim.run_until(ringing("bruno")).wreck().assert_idle();
+    assert_eq!(sim.party("maria").state, State::Over(500));
+    assert_eq!(sim.party("bruno").state, State::Over(487));
+    assert_eq!(the_record(&sim).outcome, Some(Outcome::Missed));
+}

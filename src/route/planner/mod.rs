@@ -30,8 +30,17 @@ pub struct Asked<'a> {
 
 /// What an incoming call does from here on if nobody answers.
 pub fn plan(dir: &Directory, asked: &Asked<'_>, live: &dyn Live) -> Plan {
+    planned(dir, asked, live, Far::Whole)
+}
+
+/// What an incoming call does now: the plan as far as its first step that is more than a queue's name.
+pub fn next(dir: &Directory, asked: &Asked<'_>, live: &dyn Live) -> Plan {
+    planned(dir, asked, live, Far::First)
+}
+
+fn planned(dir: &Directory, asked: &Asked<'_>, live: &dyn Live, far: Far) -> Plan {
     let line = asked.line;
-    let mut planner = Planner::new(dir, Some(line), asked.rung, live);
+    let mut planner = Planner::new(dir, Some(line), asked.rung, live, far);
     if let Some(closed) = hours::closed(line, asked.now) {
         planner.follow(&line.off_hours, &format!("off hours: {closed}"), FORWARD_RING);
         return planner.plan;
@@ -52,15 +61,15 @@ pub fn plan(dir: &Directory, asked: &Asked<'_>, live: &dyn Live) -> Plan {
     planner.plan
 }
 
-/// What a call does that was dialled or transferred to a queue. `line` carries what the queue forwards outside.
-pub fn plan_queue(
+/// What a call does now that was dialled or transferred to a queue. `line` carries what the queue forwards outside.
+pub fn next_in_queue(
     dir: &Directory,
     queue: &QueueName,
     line: Option<&Line>,
     rung: &[Destination],
     live: &dyn Live,
 ) -> Plan {
-    let mut planner = Planner::new(dir, line, rung, live);
+    let mut planner = Planner::new(dir, line, rung, live, Far::First);
     planner.queue(queue, "dialled");
     planner.plan
 }
@@ -75,7 +84,17 @@ enum Responsible<'a> {
     Ring(&'a Employee, Destination, String),
 }
 
+/// How much of a plan is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Far {
+    /// All of it.
+    Whole,
+    /// To the first step that is more than a queue's name: all that a live call needs, asked again for each.
+    First,
+}
+
 struct Planner<'a> {
+    far: Far,
     dir: &'a Directory,
     line: Option<&'a Line>,
     live: &'a dyn Live,
@@ -90,9 +109,14 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(dir: &'a Directory, line: Option<&'a Line>, rung: &[Destination], live: &'a dyn Live) -> Self {
+    fn new(dir: &'a Directory, line: Option<&'a Line>, rung: &[Destination], live: &'a dyn Live, far: Far) -> Self {
         let (rung, visited, passed_over) = (rung.to_vec(), Vec::new(), Vec::new());
-        Self { dir, line, live, rung, visited, responsible: None, passed_over, plan: Plan::default() }
+        Self { far, dir, line, live, rung, visited, responsible: None, passed_over, plan: Plan::default() }
+    }
+
+    /// No further step is wanted.
+    fn is_enough(&self) -> bool {
+        self.far == Far::First && self.plan.first().is_some()
     }
 
     fn responsible(&mut self, line: &Line, lookup: &Lookup) -> Responsible<'a> {
@@ -132,6 +156,9 @@ impl<'a> Planner<'a> {
 
     /// What a rule says that holds because of `why`; a number or an employee that it names rings for `ring`.
     fn follow(&mut self, rule: &Fallback, why: &str, ring: Duration) {
+        if self.is_enough() {
+            return;
+        }
         match rule {
             Fallback::Hangup => self.hang_up(why),
             Fallback::Voicemail => {
@@ -185,6 +212,9 @@ impl<'a> Planner<'a> {
                     rang = true;
                     let why = self.why_next(queue, &id);
                     self.ring(vec![phone], queue.ring, why, Some(queue.name.clone()));
+                    if self.is_enough() {
+                        return true;
+                    }
                 }
             }
         }
@@ -303,6 +333,9 @@ impl<'a> Planner<'a> {
     }
 
     fn hang_up(&mut self, why: &str) {
+        if self.is_enough() {
+            return;
+        }
         self.push("hang up".to_owned(), Step::Hangup { why: why.to_owned() });
     }
 

@@ -73,7 +73,7 @@ fn walked(dir: &Directory, lookup: &Lookup, office: &Office) -> Vec<String> {
     let line = dir.line(phone(LINE)).expect("the house's line");
     let (mut rung, mut log) = (Vec::new(), Vec::new());
     for _ in 0..20 {
-        let plan = plan(dir, &Asked { line, lookup, rung: &rung, now: tuesday(10, 0) }, office);
+        let plan = next(dir, &Asked { line, lookup, rung: &rung, now: tuesday(10, 0) }, office);
         match plan.first().expect("a plan has an end").0 {
             Step::Ring(ring) => {
                 log.push(ring.who.iter().map(Destination::label).collect::<Vec<_>>().join("+"));
@@ -323,11 +323,15 @@ fn a_forward_to_a_mobile_that_was_rung_is_not_rung_again() {
 fn a_queue_that_was_dialled_is_planned_without_a_line() {
     let forward = Fallback::Forward(phone("+552133334444"));
     let dir = house().queue("support", |queue| queue.unanswered = forward).build();
-    let plan = plan_queue(&dir, &"support".into(), None, &[], &Office::new());
-    assert_eq!(steps_of(&plan), ["queue support", "dora 20s in support", "hangup"]);
-    assert_eq!(passed_over(&plan), ["+552133334444: no line to forward by"]);
-    let plan = plan_queue(&dir, &"support".into(), dir.lines.first().map(|line| &**line), &[], &Office::new());
-    assert_eq!(steps_of(&plan)[2], "+552133334444 60s");
+    let plan = next_in_queue(&dir, &"support".into(), None, &[], &Office::new());
+    assert_eq!(steps_of(&plan), ["queue support", "dora 20s in support"]);
+    let dora = reach::employee(&dir, dir.employee(&"dora".into()).unwrap()).unwrap();
+    let plan = next_in_queue(&dir, &"support".into(), None, std::slice::from_ref(&dora), &Office::new());
+    assert_eq!(steps_of(&plan), ["queue support", "hangup"]);
+    assert_eq!(passed_over(&plan), ["dora: already rung in this call", "+552133334444: no line to forward by"]);
+    let line = dir.lines.first().map(|line| &**line);
+    let plan = next_in_queue(&dir, &"support".into(), line, &[dora], &Office::new());
+    assert_eq!(steps_of(&plan)[1], "+552133334444 60s");
 }
 
 #[test]

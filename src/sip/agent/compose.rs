@@ -14,8 +14,8 @@ use crate::sip::message::{Name, Request, Response, Status, build, parse_uri};
 /// The methods that we take: Allow.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
 
-/// The extensions that we understand: Supported.
-pub const SUPPORTED: &[&str] = &[];
+/// The extensions that we understand: Supported. `norefersub` is RFC 4488's REFER without NOTIFYs.
+pub const SUPPORTED: &[&str] = &["norefersub"];
 
 /// What we are called in User-Agent.
 pub const USER_AGENT: &str = concat!("ramal/", env!("CARGO_PKG_VERSION"));
@@ -136,11 +136,10 @@ pub(super) fn with_contact(request: Request, hop: &Hop) -> Request {
 /// Adds what we can do, and who we are.
 pub(super) fn with_abilities(request: Request) -> Request {
     let request = request.with(Name::Allow, ALLOW);
-    let request = if SUPPORTED.is_empty() { request } else { request.with(Name::Supported, supported()) };
-    request.with(Name::UserAgent, USER_AGENT)
+    request.with(Name::Supported, supported()).with(Name::UserAgent, USER_AGENT)
 }
 
-/// The value of Supported; empty means that there are none, and says so (RFC 3261 §20.37).
+/// The value of Supported.
 pub(super) fn supported() -> String {
     SUPPORTED.join(", ")
 }
@@ -160,11 +159,7 @@ pub(super) fn with_dialog(response: Response, request: &Request, hop: &Hop) -> R
     let response = response.with_record_routes(request).with(Name::Contact, contact(hop));
     // RFC 3261 §13.3.1.4: "A 2xx response to an INVITE SHOULD contain the Allow header field and the Supported header
     // field".
-    match is_success {
-        true if SUPPORTED.is_empty() => response.with(Name::Allow, ALLOW),
-        true => response.with(Name::Allow, ALLOW).with(Name::Supported, supported()),
-        false => response,
-    }
+    if is_success { response.with(Name::Allow, ALLOW).with(Name::Supported, supported()) } else { response }
 }
 
 /// The status with that code. The call asks for codes of SIP; should it not, the response is still one.

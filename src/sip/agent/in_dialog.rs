@@ -12,6 +12,10 @@ use crate::sip::dialog::OutOfTurn;
 use crate::sip::message::{Name, Request, Response, Status};
 use crate::sip::transaction::ServerKey;
 
+/// How many requests of its peers a call keeps at once. Over UDP each is kept for 64 T1: DTMF by INFO, dialled as fast
+/// as anybody does, is half as many.
+const MOST_REQUESTS: usize = 256;
+
 impl UserAgent {
     /// The final answer to a request that an event named. `sdp` goes with a 200 to a re-INVITE or UPDATE.
     pub fn answer(&mut self, now: Now, request: RequestId, status: u16, sdp: Option<Bytes>, out: &mut AgentOut) {
@@ -76,8 +80,12 @@ impl UserAgent {
             let status = if is_bye { Status::OK } else { Status::CALL_DOES_NOT_EXIST };
             return self.reply(request, hop, status, out);
         }
+        if self.servers.len() >= MOST_REQUESTS && !is_bye {
+            // Before the dialog takes its number, so that it may be sent again.
+            return self.reply(request, hop, Status::SERVICE_UNAVAILABLE, out);
+        }
         let number = headers.cseq().map_or(0, |(number, _)| number);
-        let Some(dialog) = leg.dialog_of(call_id, ours, theirs) else { return };
+        let Some(dialog) = self.leg_mut(id).and_then(|leg| leg.dialog_of(call_id, ours, theirs)) else { return };
         if !dialog.remote_cseq.admit(number) {
             let at = self.open(key, id, hop, request, Wants::Nothing);
             return self.answer_at(now, at, Status::SERVER_INTERNAL_ERROR, out);

@@ -17,6 +17,9 @@ use crate::sip::transaction::{ClientKey, Effects};
 /// The number of an INVITE that calls.
 const FIRST_CSEQ: u32 = 1;
 
+/// How many early dialogs of one INVITE are kept, and how many 2xx are acknowledged.
+const MOST_FORKS: usize = 32;
+
 impl UserAgent {
     /// A leg for an INVITE of ours; sends it.
     pub fn invite(&mut self, now: Now, target: &Target, invite: &OutgoingInvite, out: &mut AgentOut) -> LegId {
@@ -185,7 +188,11 @@ impl UserAgent {
         let sdp = compose::sdp_of(&response.headers, &response.body);
         let offer = sdp.clone().filter(|_| !offered);
         let Usage::Calling(calling) = &mut leg.usage else {
-            return self.refuse_fork(now, id, (dialog, hop), (cseq, offer), out);
+            // Unanswered, the 2xx of further ones time out by themselves.
+            if leg.acks.len() < MOST_FORKS {
+                self.refuse_fork(now, id, (dialog, hop), (cseq, offer), out);
+            }
+            return;
         };
         let n = calling.fork(dialog);
         let dialog = calling.forks.swap_remove(usize::from(n));
@@ -266,7 +273,10 @@ impl Calling {
             None => self.forks.first().filter(|first| same(first)).map(|_| 0),
         };
         let at = at.unwrap_or_else(|| {
-            self.forks.push(dialog.clone());
+            // Past the most, each new one takes the place of the last: a peer that invents tags takes no memory.
+            if self.forks.len() < MOST_FORKS {
+                self.forks.push(dialog.clone());
+            }
             self.forks.len() - 1
         });
         let known = &mut self.forks[at];

@@ -29,8 +29,13 @@ pub use api::*;
 pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
 pub use tokens::{call_of_branch, call_of_tag};
 
+use std::net::SocketAddr;
+
+use rsip::Method;
+
 use crate::base::{CallId, Hop, Ids, Instant, LegId, Now};
 use crate::sip::dialog::UnderWay;
+use crate::sip::message::Request;
 pub use crate::sip::transaction::Timers;
 use crate::sip::transaction::{ClientEvent, ServerEvent};
 use leg::{Ack, Leg, Unacked, Usage};
@@ -138,6 +143,22 @@ impl UserAgent {
     /// Whether this leg's dialog is confirmed and neither side has ended it.
     pub fn is_up(&self, leg: LegId) -> bool {
         self.leg(leg).is_some_and(|leg| matches!(leg.usage, Usage::Up { .. }))
+    }
+
+    /// Where the far end of the dialog that a request means may be expected: at the address that its INVITE came from or
+    /// went to, or at its remote target's. A CANCEL means the A leg's INVITE. `None`: there is no such dialog.
+    pub fn far_end(&mut self, request: &Request) -> Option<[SocketAddr; 2]> {
+        if request.method == Method::Cancel {
+            return self.leg(LegId::A).map(|leg| [leg.hop.remote; 2]);
+        }
+        let headers = &request.headers;
+        let call_id = headers.call_id().map(|id| &**id).unwrap_or_default();
+        let (ours, theirs) = (headers.to_tag().unwrap_or_default(), headers.from_tag().unwrap_or_default());
+        self.legs.iter_mut().find_map(|leg| {
+            let hop = leg.hop;
+            let dialog = leg.dialog_of(call_id, ours, theirs)?;
+            Some([hop.remote, compose::next_hop(dialog, hop).remote])
+        })
     }
 
     /// Whether an offer may be sent on this leg now: none is under way in either direction.

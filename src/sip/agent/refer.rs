@@ -91,7 +91,7 @@ impl UserAgent {
         self.open(key, leg, hop, request, Wants::Refer(id));
         // RFC 4488 §4: "Refer-Sub: false" asks for no implicit subscription.
         let wish = request.headers.get(&Name::ReferSub).and_then(|value| value.split(';').next());
-        let subscribed = wish.is_none_or(|wish| wish.trim() != "false");
+        let subscribed = wish.is_none_or(|wish| !wish.trim().eq_ignore_ascii_case("false"));
         if subscribed {
             let event = self.event_of(leg, request);
             let (state, queue) = (Notifying::NotAccepted, VecDeque::new());

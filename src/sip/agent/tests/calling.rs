@@ -25,7 +25,8 @@ fn an_invite_says_who_calls_and_what_we_can() {
     assert_eq!(text(&Name::MaxForwards), "69");
     assert_eq!(text(&Name::CSeq), "1 INVITE");
     assert_eq!(text(&Name::Allow), ALLOW);
-    assert!(!invite.headers.has(&Name::Supported) && !invite.headers.has(&Name::Privacy));
+    assert_eq!(text(&Name::Supported), "norefersub");
+    assert!(!invite.headers.has(&Name::Privacy));
     assert!(text(&Name::CallId).ends_with("@10.0.0.1"));
     let via = invite.headers.via().unwrap();
     assert_eq!(via.rport, Some(None));
@@ -229,4 +230,23 @@ fn an_early_update_crosses_our_offer_and_an_empty_one_passes() {
     assert_eq!((ok.status.code(), tag_of(&ok).as_str()), (200, invite.headers.from_tag().unwrap()));
     script.answer_with(&invite, 200, "a", |response| response, answer());
     assert_eq!(script.events(), ["1/0 183 sdp", "1/0 answered sdp"]);
+}
+
+#[test]
+fn a_callee_that_invents_tags_takes_no_more_memory_than_the_most() {
+    let mut script = Script::new();
+    let invite = script.invite(offer());
+    for n in 0..1_000 {
+        script.answer(&invite, 183, &format!("t{n}"), answer());
+    }
+    let super::super::leg::Usage::Calling(calling) = &script.agent.legs[0].usage else { panic!("it rings") };
+    assert_eq!(calling.forks.len(), 32);
+    for n in 1_000..2_000 {
+        script.answer(&invite, 200, &format!("t{n}"), answer());
+    }
+    assert_eq!(script.agent.legs[0].acks.len(), 32);
+    assert!(script.agent.is_up(B));
+    let seen = script.seen();
+    assert_eq!(seen.iter().filter(|sent| *sent == "ACK").count(), 32);
+    assert_eq!(seen.iter().filter(|sent| *sent == "BYE").count(), 31);
 }

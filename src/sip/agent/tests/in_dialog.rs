@@ -229,3 +229,26 @@ fn an_accepted_reinvite_moves_the_target() {
     script.act(|agent, now, out| agent.bye(now, LegId::A, out));
     assert_eq!(script.transmits()[0].hop.remote, "10.0.0.33:5099".parse().unwrap());
 }
+
+#[test]
+fn a_flood_inside_a_dialog_takes_no_more_memory_than_the_most_and_its_bye_is_heard() {
+    let (mut script, tag) = up();
+    for n in 2..2_000 {
+        let info = script.peers(Method::Info, &tag, &format!("{n} INFO"));
+        script.say(&info);
+    }
+    assert_eq!(script.agent.servers.len(), 256);
+    assert_eq!(script.seen().iter().filter(|sent| *sent == "503 INFO").count(), 2_000 - 2 - 255); // the INVITE is one of them
+    script.events();
+    assert_eq!(said_bye(&mut script, &tag), ["0 bye"]);
+    script.advance(40_000);
+    assert_eq!(script.agent.servers.capacity(), 0, "the memory comes back");
+}
+
+fn said_bye(script: &mut Script, tag: &str) -> Vec<String> {
+    let bye = script.peers(Method::Bye, tag, "5000 BYE");
+    script.say(&bye);
+    let bye = script.last_request();
+    script.act(|agent, now, out| agent.answer(now, bye, 200, None, out));
+    script.events()
+}

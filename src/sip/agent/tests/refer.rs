@@ -141,7 +141,7 @@ fn the_target_is_read_with_its_replaces() {
 #[test]
 fn refer_sub_false_wants_no_notifies() {
     let (mut script, tag) = up();
-    let request = refer(&mut script, &tag, 2, &["<sip:202@10.0.0.1>"]).with(Name::ReferSub, "false");
+    let request = refer(&mut script, &tag, 2, &["<sip:202@10.0.0.1>"]).with(Name::ReferSub, "False ;x");
     script.say(&request);
     let id = script.last_request();
     assert_eq!(script.events(), ["0 referred sip:202@10.0.0.1 false"]);
