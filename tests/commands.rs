@@ -179,6 +179,9 @@ fn wrong_usage_exits_2_and_a_no_exits_1() {
     let nobody = office.run(&format!("crm add-contact --name Maria --phone {MARIA} --responsible zoe --json"), 0);
     assert_eq!(serde_json::from_slice::<Value>(&nobody.stdout).unwrap()["record"], "contact:1");
     assert!(String::from_utf8(nobody.stderr).unwrap().contains("the files have ana, bruno"));
+    std::fs::write(office.path().join("many.csv"), format!("nome;name;phone;responsible\n;Jo;{MARIA};Zoe\n")).unwrap();
+    let many = office.run("crm import many.csv", 0);
+    assert!(String::from_utf8(many.stderr).unwrap().starts_with("note: no employee `Zoe`, "));
     assert!(office.says("check").starts_with("ok: config/ramal.toml: "));
 }
 

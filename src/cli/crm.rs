@@ -1,5 +1,6 @@
 //! `ramal crm …` and `ramal outbox …`: what is asked, who answers, and how the answer is shown.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::io;
@@ -9,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::base::{CallId, EmployeeId};
 use crate::crm::desk::{self, Answer, DeskError, ListedException, OfTheHouse, Request};
-use crate::crm::embedded::{Done, Edit, Found, Rules};
+use crate::crm::embedded::{self, Done, Edit, Found, Rules};
 use crate::crm::model::{EntityKind, EntityRef};
 use crate::crm::outbox::Which;
 use crate::route::directory::Directory;
@@ -209,21 +210,30 @@ pub fn json(answer: &Answer) -> serde_json::Value {
     value.expect("answers are plain data with text for keys")
 }
 
-/// What to say of an owner who is none of the house: nothing is wrong, but no phone of hers will ring.
+/// What to say of owners who are none of the house: nothing is wrong, but no phone of theirs will ring.
 pub(super) fn nobody(request: &Request, directory: &Directory) -> Option<String> {
-    let (Request::Edit(Edit::AddClient { responsible, .. }) | Request::Edit(Edit::SetOwner { responsible, .. })) =
-        request
-    else {
-        return None;
+    let named = match request {
+        Request::Edit(Edit::AddClient { responsible, .. } | Edit::SetOwner { responsible, .. }) => {
+            BTreeSet::from([responsible.clone()])
+        }
+        Request::Edit(Edit::Import { csv }) => embedded::responsibles(csv),
+        _ => BTreeSet::new(),
     };
-    if directory.employee(responsible).is_some() {
-        return None;
-    }
+    let strangers: Vec<String> = named
+        .iter()
+        .filter(|id| directory.employee(id).is_none())
+        .map(|id| format!("`{}`", Inert(id.as_str())))
+        .collect();
+    let (first, more) = (strangers.get(..5).unwrap_or(&strangers), strangers.len().saturating_sub(5));
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let known: Vec<&str> = directory.employees.iter().map(|known| known.id.as_str()).collect();
     let known = if known.is_empty() { "nobody".to_owned() } else { known.join(", ") };
-    Some(format!(
-        "note: no employee `{responsible}`, so her clients' calls go to the line's queue; the files have {known}"
-    ))
+    (!strangers.is_empty()).then(|| {
+        format!(
+            "note: no employee {}{more}, so calls of such clients go to the line's queue; the files have {known}",
+            first.join(", ")
+        )
+    })
 }
 
 /// Whether the answer is no: nothing of a file could be taken in.

@@ -1,6 +1,6 @@
 //! Contacts from a CSV file, in portions, so that calls' writes pass between them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,12 +63,8 @@ pub(super) async fn run(crm: &Embedded, csv: &str, country: &str) -> Result<Done
 /// The file's rows; a file without the columns is refused whole.
 fn read(csv: &str, country: &str) -> Result<(Vec<Entry>, Vec<Rejected>), EditError> {
     // With one byte a line's end, the reader's line numbers are those of the file.
-    let csv = csv.strip_prefix('\u{feff}').unwrap_or(csv).replace("\r\n", "\n");
-    let head = csv.lines().next().unwrap_or_default();
-    // Spreadsheets of this part of the world separate by semicolons.
-    let delimiter = if head.contains(';') && !head.contains(',') { b';' } else { b',' };
-    let mut rows =
-        csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).flexible(true).from_reader(csv.as_bytes());
+    let csv = csv.replace("\r\n", "\n");
+    let mut rows = table(&csv);
     let titles = rows.headers().map_err(|error| EditError::NotCsv(error.to_string()))?.clone();
     let column = |title: &str| titles.iter().position(|t| t.eq_ignore_ascii_case(title));
     let wanted = |title: &str| column(title).ok_or_else(|| EditError::NotCsv(format!("no column `{title}`")));
@@ -105,6 +101,25 @@ fn read(csv: &str, country: &str) -> Result<(Vec<Entry>, Vec<Rejected>), EditErr
         }
     }
     Ok((entries, rejected))
+}
+
+fn table(csv: &str) -> csv::Reader<&[u8]> {
+    let csv = csv.strip_prefix('\u{feff}').unwrap_or(csv);
+    let head = csv.lines().next().unwrap_or_default();
+    // Spreadsheets of this part of the world separate by semicolons.
+    let delimiter = if head.contains(';') && !head.contains(',') { b';' } else { b',' };
+    csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).flexible(true).from_reader(csv.as_bytes())
+}
+
+/// Whom a CSV file names as responsible; nobody where it cannot be read.
+pub fn responsibles(csv: &str) -> BTreeSet<EmployeeId> {
+    let mut rows = table(csv);
+    let Ok(titles) = rows.headers() else { return BTreeSet::new() };
+    let Some(at) = titles.iter().position(|title| title.eq_ignore_ascii_case("responsible")) else {
+        return BTreeSet::new();
+    };
+    let named = |row: csv::StringRecord| row.get(at).filter(|cell| !cell.is_empty()).map(EmployeeId::from);
+    rows.records().filter_map(|row| named(row.ok()?)).collect()
 }
 
 impl Index {

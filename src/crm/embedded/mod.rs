@@ -23,7 +23,7 @@ pub use self::edit::{Done, Edit, EditError};
 pub use self::exceptions::ExceptionValue;
 use self::exceptions::Exceptions;
 pub use self::find::{Found, find, find_beside, look_up_beside};
-pub use self::import::Rejected;
+pub use self::import::{Rejected, responsibles};
 use self::index::Index;
 use super::model::{Effect, EntityKind, EntityRef, Lookup, OwedWrite};
 use super::{Crm, CrmError, WhoCalls};

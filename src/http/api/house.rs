@@ -46,8 +46,10 @@ pub(super) async fn presence(
     params(("id" = String, Path, description = "The employee's id in the file")),
     request_body = schema::PresenceBody, responses(
     (status = 200, description = "Her presence now", body = schema::PresenceBody),
+    (status = 400, description = "No JSON", body = schema::Error),
     (status = 401, description = "No token", body = schema::Error),
     (status = 404, description = "No such employee", body = schema::Error),
+    (status = 413, description = "Longer than any presence", body = schema::Error),
     (status = 422, description = "No such presence", body = schema::Error),
     (status = 503, description = "The store did not take it", body = schema::Error)))]
 pub(super) async fn set_presence(
