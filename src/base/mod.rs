@@ -10,7 +10,7 @@ mod redact;
 
 pub use hop::{Hop, Transport};
 pub use identity::{Identities, Party};
-pub use ids::{CallId, Ids, LegId};
+pub use ids::{CallId, CallIds, Ids, LegId};
 pub use names::{EmployeeId, PbxName, QueueName, TrunkName};
 pub use now::{Instant, Now, Wall};
 pub use phone::PhoneNumber;

@@ -15,6 +15,8 @@ use crate::config::{Log, LogFormat};
 
 /// Lines that may wait.
 const WAITING: usize = 8_192;
+/// How long the thread rests after what was there.
+const REST: Duration = Duration::from_millis(20);
 /// How long the end waits for the last of them.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -51,12 +53,22 @@ fn writing_to(to: impl Write + Send + 'static) -> io::Result<(Lines, Written)> {
 
 fn write(queued: &Receiver<Option<Vec<u8>>>, lost: &AtomicU64, mut to: impl Write) {
     while let Ok(Some(line)) = queued.recv() {
-        // A line that cannot be written is lost: nor could that be said.
-        let _ = to.write_all(&line);
-        let lost = lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let _ = to.write_all(format!("{lost} lines of the log are lost: nobody took them\n").as_bytes());
+        let mut next = Some(line);
+        while let Some(line) = next {
+            // A line that cannot be written is lost: nor could that be said.
+            let _ = to.write_all(&line);
+            let lost = lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                let _ = to.write_all(format!("{lost} lines of the log are lost: nobody took them\n").as_bytes());
+            }
+            next = match queued.try_recv() {
+                Ok(Some(line)) => Some(line),
+                Ok(None) => return,
+                Err(_) => None,
+            };
         }
+        // A thread that does not wait need not be woken for each line.
+        std::thread::sleep(REST);
     }
 }
 

@@ -42,7 +42,7 @@ use self::receive::Reception;
 use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
-use crate::base::{EmployeeId, Ids, Transport, Wall};
+use crate::base::{CallIds, EmployeeId, Ids, Transport, Wall};
 use crate::config::{Settings, UnknownSource};
 use crate::crm::Backend;
 use crate::crm::embedded::{Embedded, Rules};
@@ -110,7 +110,7 @@ struct Inner {
     events: Events,
     trace: Trace,
     metrics: Metrics,
-    ids: Mutex<Ids>,
+    ids: Mutex<(Ids, CallIds)>,
     sip_timers: transaction::Timers,
     listening: Vec<(Transport, SocketAddr)>,
     path: PathBuf,
@@ -157,7 +157,7 @@ impl Node {
                 events: Events::new(clock.now()),
                 trace,
                 metrics: Metrics::new(),
-                ids: Mutex::new(Ids::from_os()),
+                ids: Mutex::new((Ids::from_os(), CallIds::default())),
                 sip_timers: transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 },
                 listening: sockets.listening.clone(),
                 path,

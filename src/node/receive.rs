@@ -223,9 +223,10 @@ impl Inner {
         {
             return self.refuse_for_now(path, &request, Full::Employee);
         }
+        let now = self.clock.now();
         let (id, ids) = {
-            let mut ids = self.ids.lock();
-            (ids.call(), ids.fork())
+            let (ids, calls) = &mut *self.ids.lock();
+            (calls.next(now.wall, ids), ids.fork())
         };
         // Of many copies on many threads one gets the claim; the others are answered by its first 100.
         match self.live.claim(&keys, id) {
@@ -245,7 +246,7 @@ impl Inner {
                 Origin::Pbx(name) => name.to_string(),
                 Origin::Stranger => String::new(),
             },
-            now: self.clock.now(),
+            now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
         };

@@ -21,9 +21,10 @@ pub(super) struct Timers {
 impl Timers {
     /// Owes `call` a wake-up, instead of a later one where it had that.
     pub(super) fn arm(&self, at: Instant, call: CallId, instead_of: Option<Instant>) {
+        let at = slot(at);
         let mut due = self.due.lock();
         if let Some(later) = instead_of {
-            due.remove(&(later, call));
+            due.remove(&(slot(later), call));
         }
         let is_first = due.first().is_none_or(|(first, _)| at < *first);
         due.insert((at, call));
@@ -35,7 +36,7 @@ impl Timers {
 
     /// Owes `call` nothing more.
     pub(super) fn disarm(&self, at: Instant, call: CallId) {
-        self.due.lock().remove(&(at, call));
+        self.due.lock().remove(&(slot(at), call));
     }
 
     /// Takes out everything that is due at `now`, in order; gives when the next is.
@@ -70,6 +71,15 @@ impl Timers {
         }
     }
 }
+
+/// The end of the slot in which a wake-up falls: many calls share one, and the machine sleeps in between. SIP's timers
+/// are hundreds of milliseconds; none is harmed by a few.
+fn slot(at: Instant) -> Instant {
+    Instant::from_micros(at.as_micros().div_ceil(SLOT).saturating_mul(SLOT))
+}
+
+/// A slot's length in microseconds.
+const SLOT: u64 = 8_000;
 
 #[cfg(test)]
 mod tests {

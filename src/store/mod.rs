@@ -88,6 +88,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full) // a commit survives power loss
             .busy_timeout(Duration::from_secs(2))
+            .pragma("temp_store", "memory") // a statement's own journal is no file each time
             .optimize_on_close(true, None)
             .disable_statement_logging();
         let db = prepare(&options, clock()).await.map_err(|cause| refine(cause, &path))?;
