@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::cx::Cx;
 use super::ending::Reply;
-use super::transfer::{Join, Leaving, Transfer};
+use super::transfer::{Join, Leaving, Taken, Transfer};
 use super::{Call, Phase};
 use crate::base::{Instant, LegId};
 use crate::crm::model::Decision;
@@ -92,13 +92,13 @@ impl Call {
     /// While two talk.
     pub(super) fn talking(&mut self, mut bridge: Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
         let event = match self.transfer_event(&mut bridge, event, cx) {
-            Ok(event) => event,
-            Err(Some(over)) => return over,
-            Err(None) => return Phase::Talking(bridge),
+            Taken::Not(event) => event,
+            Taken::Done => return Phase::Talking(bridge),
+            Taken::Over(phase) => return *phase,
         };
         match event {
-            LegEvent::ReInvited { request, offer } => self.relay_offer(&mut bridge, request, offer, true, cx),
-            LegEvent::Updated { request, offer } => self.relay_offer(&mut bridge, request, Some(offer), false, cx),
+            LegEvent::ReInvited { request, offer } => self.relay_offer(&mut bridge, request, offer.as_ref(), true, cx),
+            LegEvent::Updated { request, offer } => self.relay_offer(&mut bridge, request, Some(&offer), false, cx),
             LegEvent::Passing { request, method, body, info_package } => match bridge.peer(request.leg) {
                 Some(peer) if self.ua.is_up(peer) => {
                     let to = self.ua.pass(cx.now, peer, method, body, info_package, &mut cx.agent);
@@ -123,7 +123,7 @@ impl Call {
                 self.drop_transfer(&mut bridge, cx);
                 return self.finish(Ending::Talked, Reply::None, cx);
             }
-            other => self.stray(other, cx),
+            other => self.stray(&other, cx),
         }
         Phase::Talking(bridge)
     }
@@ -132,7 +132,7 @@ impl Call {
         &mut self,
         bridge: &mut Bridge,
         request: RequestId,
-        offer: Option<Bytes>,
+        offer: Option<&Bytes>,
         by_invite: bool,
         cx: &mut Cx<'_>,
     ) {
@@ -145,9 +145,9 @@ impl Call {
             return self.ua.answer(cx.now, request, 491, None, &mut cx.agent);
         }
         if let Some(leg) = self.leg_mut(request.leg) {
-            leg.hear(offer.as_ref());
+            leg.hear(offer);
         }
-        let said = offer.as_ref().map(|o| self.say(peer, o));
+        let said = offer.map(|o| self.say(peer, o));
         let to = match said {
             Some(offer) if !by_invite => self.ua.update(cx.now, peer, offer, &mut cx.agent),
             said => self.ua.reinvite(cx.now, peer, said, &mut cx.agent),

@@ -140,15 +140,19 @@ impl Call {
         }
     }
 
-    /// What this destination is to be shown: outside, the line's number instead of the customer's.
+    /// What this destination is to be shown: outside, the line's number instead of the customer's, unless the trunk lets
+    /// a forwarded customer's own stand there.
     fn dressed(&self, invite: &OutgoingInvite, to: &Destination, cx: &Cx<'_>) -> OutgoingInvite {
         let mut invite = invite.clone();
         if let Destination::Outside { .. } = to {
             let shown = reach::shown_outside(cx.env.directory(), to);
-            if self.facts.direction == Direction::Incoming {
+            let forwarded = self.facts.direction == Direction::Incoming;
+            if forwarded {
                 invite.diversion = Some(shown.clone());
             }
-            invite.caller = CallerId { display: String::new(), user: Some(shown) };
+            let own = self.facts.customer.filter(|_| forwarded && invite.caller.user.is_some());
+            let user = own.and_then(|number| reach::foreign_cli(cx.env.directory(), to, number)).unwrap_or(shown);
+            invite.caller = CallerId { display: String::new(), user: Some(user) };
         }
         invite
     }

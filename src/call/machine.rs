@@ -272,15 +272,15 @@ impl Call {
             (Phase::Hunting(hunt), event) => self.hunting(hunt, event, cx),
             (Phase::Talking(bridge), event) => self.talking(bridge, event, cx),
             (phase, event) => {
-                self.stray(event, cx);
+                self.stray(&event, cx);
                 phase
             }
         }
     }
 
     /// What concerns a leg that has no part in the call (any more).
-    pub(super) fn stray(&mut self, event: LegEvent, cx: &mut Cx<'_>) {
-        match event {
+    pub(super) fn stray(&mut self, event: &LegEvent, cx: &mut Cx<'_>) {
+        match *event {
             // A 200 that crossed our CANCEL, or came second: acknowledged by the agent, ended here.
             LegEvent::Answered { fork, .. } => {
                 self.ua.bye(cx.now, fork.leg, &mut cx.agent);

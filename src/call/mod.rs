@@ -2,9 +2,9 @@
 //! the plan names, bridges, transfers, and leaves one record. A machine without I/O: it takes `(now, event)` and
 //! pushes actions.
 //!
-//! The way through a call is the way through these files: [`setup`] asks and hunts ([`hunt`]), [`bridge`] carries
-//! what two parties say inside their dialogs, [`transfer`] hands one of them on, [`ending`] makes the record;
-//! [`owing`] keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
+//! The way through a call is the way through these files: `setup` asks and hunts (`hunt`), `bridge` carries
+//! what two parties say inside their dialogs, `transfer` hands one of them on, `ending` makes the record;
+//! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
 
 pub mod action;
 mod bridge;

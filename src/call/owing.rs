@@ -67,11 +67,11 @@ impl Call {
     }
 
     /// An answer that came after the deadline: never re-routes, but settles what may be created.
-    pub(super) fn late_answer(&mut self, lookup: Lookup, cx: &mut Cx<'_>) {
+    pub(super) fn late_answer(&mut self, lookup: &Lookup, cx: &mut Cx<'_>) {
         if self.owing.late.is_some() || self.outcome.is_some() {
             return; // settled already, or the record has gone and asks again by itself
         }
-        let why = match &lookup {
+        let why = match lookup {
             Lookup::Known(known) => {
                 self.facts.late_client = Some(known.entity);
                 format!("known: {}: nothing is created, the activity goes there", known.entity)

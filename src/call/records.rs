@@ -185,7 +185,7 @@ impl Call {
     }
 
     pub(super) fn note_received(&mut self, received: &Received, cx: &Cx<'_>) {
-        let call_id = received.message.headers().call_id().map(|text| text.to_string()).unwrap_or_default();
+        let call_id = received.message.headers().call_id().map(ToString::to_string).unwrap_or_default();
         let leg = (0..self.legs.len())
             .filter_map(|i| u16::try_from(i).ok().map(LegId))
             .find(|leg| self.ua.sip_call_id(*leg) == call_id)

@@ -83,7 +83,7 @@ impl Call {
                 phase
             }
             (phase, Some(Lookup::Undetermined(_))) => {
-                self.late_answer(lookup, cx);
+                self.late_answer(&lookup, cx);
                 phase
             }
             // a second answer to a settled question changes nothing
@@ -130,7 +130,7 @@ impl Call {
             }
             // The first 200 wins, also one that crosses the CANCEL of her turn's end: the caller still waits, and her
             // phone believes that it answered.
-            LegEvent::Answered { fork, sdp } => self.connect(hunt, fork, sdp, cx),
+            LegEvent::Answered { fork, sdp } => self.connect(hunt, fork, sdp.as_ref(), cx),
             LegEvent::Failed { leg, status, by, .. } => {
                 let was_ringing = hunt.ringing.contains(&leg);
                 if self.ring_failed(&mut hunt, leg, status, by, cx) && was_ringing {
@@ -144,7 +144,7 @@ impl Call {
                 self.finish(Ending::CallerGaveUp, Reply::Reject(487), cx)
             }
             other => {
-                self.stray(other, cx);
+                self.stray(&other, cx);
                 Phase::Hunting(hunt)
             }
         }
@@ -198,12 +198,12 @@ impl Call {
     }
 
     /// Somebody answered: join her with the caller.
-    fn connect(&mut self, mut hunt: Hunt, fork: ForkId, sdp: Option<Bytes>, cx: &mut Cx<'_>) -> Phase {
+    fn connect(&mut self, mut hunt: Hunt, fork: ForkId, sdp: Option<&Bytes>, cx: &mut Cx<'_>) -> Phase {
         let winner = fork.leg;
         hunt.ringing.retain(|l| *l != winner);
         self.stop_ringing(&mut hunt, CancelReason::AnsweredElsewhere, cx);
         let Some(leg) = self.leg_mut(winner) else { return Phase::Hunting(hunt) };
-        leg.hear(sdp.as_ref());
+        leg.hear(sdp);
         leg.begin_talk(cx.now.mono);
         // an answer that came in an early 183 only is what the 200 means
         let body = leg.heard.clone();

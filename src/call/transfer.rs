@@ -71,6 +71,23 @@ pub(super) struct Leaving {
     pub(super) at: Instant,
 }
 
+/// What became of an event while a transfer may be under way.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// It concerns no transfer.
+    Not(LegEvent),
+    /// It did, and the two go on.
+    Done,
+    /// It did, and the call is over.
+    Over(Box<Phase>),
+}
+
+impl Taken {
+    fn over(phase: Phase) -> Self {
+        Self::Over(Box::new(phase))
+    }
+}
+
 impl Call {
     /// An employee asks to hand the other party on.
     pub(super) fn referred(
@@ -145,7 +162,7 @@ impl Call {
         let hunt = Hunt::new(Quarry::Transfer(to), self.invite_for(stays, referred_by), rung);
         let mut transfer = Transfer { refer, subscribed, by: refer.leg, stays, hunt, returning: false };
         if let Progress::Over(why) = self.ring_next(&mut transfer.hunt, cx) {
-            self.target_failed(bridge, transfer, &why, cx);
+            self.target_failed(bridge, &transfer, &why, cx);
             return;
         }
         bridge.transfer = Some(Box::new(transfer));
@@ -169,13 +186,8 @@ impl Call {
         }
     }
 
-    /// Takes what concerns a transfer out of a bridge's events. `Err(None)`: taken; `Err(Some)`: the call is over.
-    pub(super) fn transfer_event(
-        &mut self,
-        bridge: &mut Bridge,
-        event: LegEvent,
-        cx: &mut Cx<'_>,
-    ) -> Result<LegEvent, Option<Phase>> {
+    /// Takes what concerns a transfer out of a bridge's events.
+    pub(super) fn transfer_event(&mut self, bridge: &mut Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Taken {
         if let Some(transfer) = bridge.transfer.take() {
             return self.during_transfer(bridge, *transfer, event, cx);
         }
@@ -184,14 +196,14 @@ impl Call {
                 if bridge.join.as_ref().is_some_and(|j| j.request == Some(request)) =>
             {
                 self.joined_reply(bridge, status, sdp, cx);
-                Err(None)
+                Taken::Done
             }
             LegEvent::Bye { request } if bridge.leaving.as_ref().is_some_and(|l| l.leg == request.leg) => {
                 bridge.leaving = None;
                 self.leave(request, cx);
-                Err(None)
+                Taken::Done
             }
-            other => Ok(other),
+            other => Taken::Not(other),
         }
     }
 
@@ -201,7 +213,7 @@ impl Call {
         mut transfer: Transfer,
         event: LegEvent,
         cx: &mut Cx<'_>,
-    ) -> Result<LegEvent, Option<Phase>> {
+    ) -> Taken {
         match event {
             LegEvent::Progress { fork, sdp, .. } if transfer.hunt.ringing.contains(&fork.leg) => {
                 if let Some(leg) = self.leg_mut(fork.leg) {
@@ -210,13 +222,13 @@ impl Call {
                 }
             }
             LegEvent::Answered { fork, sdp } => {
-                self.target_answered(bridge, transfer, fork, sdp, cx);
-                return Err(None);
+                self.target_answered(bridge, transfer, fork, sdp.as_ref(), cx);
+                return Taken::Done;
             }
             LegEvent::Failed { leg, status, by, .. } => {
                 let was_ringing = transfer.hunt.ringing.contains(&leg);
                 if self.ring_failed(&mut transfer.hunt, leg, status, by, cx) && was_ringing {
-                    return self.next_target(bridge, transfer, cx).map_or(Err(None), |over| Err(Some(over)));
+                    return self.next_target(bridge, transfer, cx).map_or(Taken::Done, Taken::over);
                 }
             }
             // A transferor who hangs up after her 202 ends her own leg only: the customer waits for the target.
@@ -226,15 +238,15 @@ impl Call {
                 let label = self.label(request.leg);
                 self.decide(Decision::new("end", format!("{label} hung up during the transfer")), cx);
                 self.abandon(transfer, cx);
-                return Err(Some(self.finish(Ending::Talked, Reply::Bye(request), cx)));
+                return Taken::over(self.finish(Ending::Talked, Reply::Bye(request), cx));
             }
             other => {
                 bridge.transfer = Some(Box::new(transfer));
-                return Ok(other);
+                return Taken::Not(other);
             }
         }
         bridge.transfer = Some(Box::new(transfer));
-        Err(None)
+        Taken::Done
     }
 
     /// The target's time is over, or the transferor's farewell, or a re-INVITE may be tried again.
@@ -273,12 +285,12 @@ impl Call {
                 bridge.transfer = Some(Box::new(transfer));
                 None
             }
-            Progress::Over(why) => self.target_failed(bridge, transfer, &why, cx),
+            Progress::Over(why) => self.target_failed(bridge, &transfer, &why, cx),
         }
     }
 
     /// Nobody took the call: it goes back to who gave it.
-    fn target_failed(&mut self, bridge: &mut Bridge, transfer: Transfer, why: &str, cx: &mut Cx<'_>) -> Option<Phase> {
+    fn target_failed(&mut self, bridge: &mut Bridge, transfer: &Transfer, why: &str, cx: &mut Cx<'_>) -> Option<Phase> {
         let status = transfer.hunt.last_final().unwrap_or(480);
         if transfer.returning {
             self.decide(Decision::new("end", format!("{} doesn't take the call back", self.label(transfer.by))), cx);
@@ -300,7 +312,7 @@ impl Call {
         );
         let hunt =
             Hunt::new(Quarry::Transfer(Dialled::Destination(back)), self.invite_for(transfer.stays, None), Vec::new());
-        self.next_target(bridge, Transfer { hunt, returning: true, ..transfer }, cx)
+        self.next_target(bridge, Transfer { hunt, returning: true, ..*transfer }, cx)
     }
 
     fn rung_so_far(&self) -> impl Iterator<Item = Destination> {
@@ -322,7 +334,7 @@ impl Call {
         bridge: &mut Bridge,
         mut transfer: Transfer,
         fork: ForkId,
-        sdp: Option<Bytes>,
+        sdp: Option<&Bytes>,
         cx: &mut Cx<'_>,
     ) {
         let joined = fork.leg;
@@ -330,7 +342,7 @@ impl Call {
         self.stop_ringing(&mut transfer.hunt, CancelReason::AnsweredElsewhere, cx);
         let ack_owed = !transfer.hunt.offers();
         let Some(leg) = self.leg_mut(joined) else { return };
-        leg.hear(sdp.as_ref());
+        leg.hear(sdp);
         leg.begin_talk(cx.now.mono);
         let to = leg.employee.clone();
         self.notify(transfer.refer, transfer.subscribed, 200, true, cx);

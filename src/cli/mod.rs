@@ -9,6 +9,7 @@ pub mod crm;
 pub mod demo;
 pub mod explain;
 pub mod foresee;
+mod log;
 pub mod number;
 mod out;
 mod paint;

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-use super::out;
 use super::reach::Failure;
-use crate::config::{self, Loaded, Log, LogFormat, Settings};
+use super::{log, out};
+use crate::config::{self, Loaded, Settings};
 use crate::http::{Shared, server};
 use crate::node::{Handle, Node, ReloadError};
 
@@ -18,7 +17,7 @@ use crate::node::{Handle, Node, ReloadError};
 pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
     let Loaded { settings, warnings, .. } =
         config::load(path).map_err(|faults| Failure::Faults(faults.render(std::io::stderr().is_terminal())))?;
-    start_log(settings.log)?;
+    let _written = log::start(settings.log)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, path))
@@ -39,7 +38,8 @@ async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
     out::text(&format!("http     http://{address}\n"));
     out::text(&format!("control  {}\n", http.control.display()));
     signals.until_told(&handle).await;
-    handle.begin_drain(); // before anybody hears of it
+    // In force before it is said.
+    handle.begin_drain();
     out::text("draining: new calls get 503\n");
     tokio::select! {
         left = handle.drain(drain) => if left > 0 {
@@ -111,23 +111,4 @@ async fn reload(handle: &Handle) {
         }
         Err(fault @ ReloadError::GoingDown) => tracing::info!(%fault, "not reloaded"),
     }
-}
-
-/// Logs go to standard error, by `[log]`; the environment's `RAMAL_LOG` goes before its level.
-fn start_log(log: Log) -> Result<(), Failure> {
-    let filter = match std::env::var("RAMAL_LOG") {
-        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)
-            .map_err(|fault| Failure::No(format!("RAMAL_LOG: {fault}; write it as in `info,ramal::call=debug`")))?,
-        _ => EnvFilter::new(log.level.as_str()),
-    };
-    let text = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // A line that a full disk does not take is lost. Said on standard error it would panic: nor can that be written.
-        .log_internal_errors(false);
-    match log.format {
-        LogFormat::Json => text.json().init(),
-        LogFormat::Text => text.with_ansi(std::io::stderr().is_terminal()).init(),
-    }
-    Ok(())
 }

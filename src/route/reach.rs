@@ -32,6 +32,13 @@ pub fn shown_outside(dir: &Directory, to: &Destination) -> String {
     }
 }
 
+/// A forwarded customer's own number, as the trunk of a destination outside wants it; `None`: that trunk shows our
+/// lines' alone (`foreign_cli`).
+pub fn foreign_cli(dir: &Directory, to: &Destination, customer: PhoneNumber) -> Option<String> {
+    let Destination::Outside { gateway: gateway @ Gateway::Trunk(name), .. } = to else { return None };
+    dir.trunk(name)?.foreign_cli.then(|| written(dir, gateway, customer))
+}
+
 /// Whether this code from the peer of a destination's trunk means that the next peer is to be tried.
 pub fn fails_over(dir: &Directory, to: &Destination, status: u16) -> bool {
     match to {

@@ -67,5 +67,5 @@ fn events(sim: &Sim) -> Vec<&'static str> {
 fn assert_answered_by(sim: &Sim, who: &str) {
     let record = the_record(sim);
     assert_eq!(record.outcome, Some(Outcome::Answered));
-    assert_eq!(record.employee.as_ref().map(|e| e.as_str()), Some(who));
+    assert_eq!(record.employee.as_ref().map(crate::base::EmployeeId::as_str), Some(who));
 }

@@ -123,6 +123,20 @@ fn a_transfer_outside_moves_no_owner() {
 }
 
 #[test]
+fn a_trunk_that_takes_foreign_numbers_is_shown_a_forwarded_customers_own_unless_she_hides_it() {
+    for (caller, shown) in [(Some(STRANGER), STRANGER), (None, crate::route::testing::LINE)] {
+        let mut sim = sim(house().trunk(|trunk| trunk.foreign_cli = true)).phone_does("bruno", &ANSWERS);
+        sim.customer(caller, &[]);
+        sim.run_until(up("maria")).run_for(secs(2)).act("bruno", Act::Refer("sip:31988887777@pbx".into()));
+        sim.run_until(|sim| sim.has_rung("+5531988887777"));
+        let identities = sim.party("+5531988887777").invitation.clone().unwrap().identities;
+        assert_eq!(identities.from.user, shown);
+        assert_eq!(identities.diversion[0].user, crate::route::testing::LINE);
+        sim.act("maria", Act::HangUp).assert_idle();
+    }
+}
+
+#[test]
 fn a_refer_from_the_trunk_is_refused() {
     let mut sim = talking(STRANGER, "bruno", &ANSWERS);
     sim.act("maria", Act::Refer("sip:203@10.0.0.5".into())).run_for(secs(3));
