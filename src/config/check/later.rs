@@ -118,7 +118,6 @@ fn trunk(trunk: &RawTrunk, report: &Report) {
     tell(on(later.media_from.as_ref()), "media_from", "media does not pass through ramal");
     let options = later.options.as_ref().filter(|every| !every.value.is_zero());
     tell(options.map(|at| &at.place), "options", "peers are tried in turn, not probed");
-    tell(on(trunk.foreign_cli.as_ref()), "foreign_cli", "a forwarded call shows the line's number");
     let channels = trunk.channels.as_ref().filter(|channels| channels.value > 0);
     tell(channels.map(|at| &at.place), "channels", "calls on this trunk are not counted; [limits] `calls` bounds all");
     let after = trunk.failover_after.as_ref().map(|at| &at.place);

@@ -58,7 +58,6 @@ fn no_key_is_passed_over_in_silence() {
     for (above, key) in [
         ("name = \"carrier\"", "failover_after = \"3s\""),
         ("name = \"carrier\"", "channels = 30"),
-        ("name = \"carrier\"", "foreign_cli = true"),
         ("name = \"office\"", "connected_line = true"),
         ("name = \"sales\"", "max_wait = \"5m\""),
         ("id = \"ana\"", "role = \"admin\""),
@@ -70,7 +69,7 @@ fn no_key_is_passed_over_in_silence() {
         assert!(found.len() == 1 && found[0].contains("is not done by this release"), "{key}: {found:#?}");
     }
     for (above, key) in [
-        ("name = \"carrier\"", "channels = 0\nforeign_cli = false"),
+        ("name = \"carrier\"", "channels = 0\nforeign_cli = true"),
         ("name = \"office\"", "connected_line = false"),
         ("id = \"ana\"", "role = \"employee\""),
     ] {
