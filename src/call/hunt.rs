@@ -40,6 +40,8 @@ pub(super) struct Hunt {
     invite: OutgoingInvite,
     /// The legs that ring now.
     pub(super) ringing: SmallVec<[LegId; 4]>,
+    /// All legs that it called, those that it gave up included: one of them may answer all the same.
+    called: SmallVec<[LegId; 4]>,
     /// When their time is over.
     pub(super) until: Instant,
     /// Who was rung already.
@@ -60,7 +62,18 @@ pub(super) enum Progress {
 impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
-        Self { quarry, invite, ringing: SmallVec::new(), until: Instant::default(), rung, finals: SmallVec::new() }
+        let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
+        Self { quarry, invite, ringing, called, until: Instant::default(), rung, finals }
+    }
+
+    fn rings(&mut self, leg: LegId) {
+        self.ringing.push(leg);
+        self.called.push(leg);
+    }
+
+    /// Whether it called this leg, rings it or not.
+    pub(super) fn has_called(&self, leg: LegId) -> bool {
+        self.called.contains(&leg)
     }
 
     /// Whether the legs' INVITEs carry the offer.
@@ -136,7 +149,7 @@ impl Call {
         let invite = self.dressed(&hunt.invite, &to, cx);
         let called = Called { destination: to, tried: Vec::new() };
         if let Some(leg) = self.call_leg(called, &invite, cx) {
-            hunt.ringing.push(leg);
+            hunt.rings(leg);
         }
     }
 
@@ -192,7 +205,7 @@ impl Call {
         let Some(at) = hunt.ringing.iter().position(|l| *l == leg) else { return false };
         hunt.ringing.remove(at);
         if let Some(next) = self.fail_over(hunt, leg, status, by, cx) {
-            hunt.ringing.push(next);
+            hunt.rings(next);
             return false;
         }
         hunt.finals.push(Some(status));

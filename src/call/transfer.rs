@@ -221,7 +221,7 @@ impl Call {
                     leg.hear(sdp.as_ref());
                 }
             }
-            LegEvent::Answered { fork, sdp } => {
+            LegEvent::Answered { fork, sdp } if transfer.hunt.has_called(fork.leg) => {
                 self.target_answered(bridge, transfer, fork, sdp.as_ref(), cx);
                 return Taken::Done;
             }

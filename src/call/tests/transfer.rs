@@ -172,3 +172,23 @@ fn an_employee_who_dialled_may_hand_her_customer_on() {
     sim.act("carla", Act::HangUp).assert_idle();
     assert_answered_by(&sim, "carla");
 }
+
+#[test]
+fn a_phone_that_answers_late_is_not_taken_for_the_transfers_target() {
+    let house = house().queue("sales", |q| q.distribution = crate::route::directory::Distribution::Everybody);
+    let mut sim =
+        sim(house).phone_does("bruno", &[(20, Act::Ring), (1_000, Act::Answer)]).phone_does("dora", &[(20, Act::Ring)]);
+    // carla's CANCELs are all lost: she goes on ringing, and answers while bruno's transfer to dora rings
+    sim.lose("CANCEL sip:203", 20);
+    sim.customer(Some(STRANGER), &[]);
+    sim.run_until(up("maria"))
+        .run_for(secs(1))
+        .act("bruno", Act::Refer("sip:204@pbx".into()))
+        .run_until(ringing("dora"));
+    sim.act("carla", Act::Answer).run_for(secs(2));
+    assert!(sim.party("carla").log.contains(&"bye".to_owned()), "{}", sim.ladders());
+    assert_eq!(sim.party("dora").state, State::Ringing);
+    assert_eq!(sim.party("bruno").notified(), ["100"]);
+    sim.act("dora", Act::Answer).run_for(secs(4)).act("maria", Act::HangUp).assert_idle();
+    assert_answered_by(&sim, "dora");
+}
