@@ -83,7 +83,7 @@ impl Bridge {
     pub(super) fn next_wakeup(&self) -> Instant {
         let transfer = self.transfer.as_ref().and_then(|t| t.next_wakeup());
         let join = self.join.as_ref().and_then(|j| j.retry);
-        let leaving = self.leaving.as_ref().map(|l| l.at);
+        let leaving = self.leaving.as_ref().and_then(Leaving::next_wakeup);
         [transfer, join, leaving].into_iter().flatten().fold(self.longest, Instant::min)
     }
 }

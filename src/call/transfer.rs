@@ -68,7 +68,17 @@ pub(super) struct Join {
 pub(super) struct Leaving {
     leg: LegId,
     /// When she is sent BYE.
-    pub(super) at: Instant,
+    at: Instant,
+    /// The final NOTIFY, while it has no answer: a BYE that overtook it would reach her phone out of order, and be
+    /// refused (RFC 3261 §12.2.2: "it is out of order and MUST be rejected with a 500").
+    waits_for: Option<RequestId>,
+}
+
+impl Leaving {
+    /// When her BYE is due; `None`: not before her phone has answered.
+    pub(super) fn next_wakeup(&self) -> Option<Instant> {
+        self.waits_for.is_none().then_some(self.at)
+    }
 }
 
 /// What became of an event while a transfer may be under way.
@@ -180,10 +190,16 @@ impl Call {
         }
     }
 
-    fn notify(&mut self, refer: RequestId, subscribed: bool, status: u16, last: bool, cx: &mut Cx<'_>) {
-        if subscribed && self.ua.is_up(refer.leg) {
-            self.ua.notify(cx.now, refer, status, last, &mut cx.agent);
-        }
+    /// Tells the transferor how it goes, where she wants to know.
+    fn notify(
+        &mut self,
+        refer: RequestId,
+        subscribed: bool,
+        status: u16,
+        last: bool,
+        cx: &mut Cx<'_>,
+    ) -> Option<RequestId> {
+        (subscribed && self.ua.is_up(refer.leg)).then(|| self.ua.notify(cx.now, refer, status, last, &mut cx.agent))
     }
 
     /// Takes what concerns a transfer out of a bridge's events.
@@ -196,6 +212,14 @@ impl Call {
                 if bridge.join.as_ref().is_some_and(|j| j.request == Some(request)) =>
             {
                 self.joined_reply(bridge, status, sdp, cx);
+                Taken::Done
+            }
+            LegEvent::Replied { request, .. }
+                if bridge.leaving.as_ref().is_some_and(|l| l.waits_for == Some(request)) =>
+            {
+                if let Some(leaving) = &mut bridge.leaving {
+                    leaving.waits_for = None;
+                }
                 Taken::Done
             }
             LegEvent::Bye { request } if bridge.leaving.as_ref().is_some_and(|l| l.leg == request.leg) => {
@@ -255,7 +279,7 @@ impl Call {
         if bridge.longest <= now {
             return self.cut(Phase::Talking(bridge), "limits.longest_call is over", cx);
         }
-        if let Some(leaving) = bridge.leaving.take_if(|l| l.at <= now) {
+        if let Some(leaving) = bridge.leaving.take_if(|l| l.next_wakeup().is_some_and(|at| at <= now)) {
             self.decide(
                 Decision::new(format!("send {} away", self.label(leaving.leg)), "2 s after the final NOTIFY"),
                 cx,
@@ -345,9 +369,13 @@ impl Call {
         leg.hear(sdp);
         leg.begin_talk(cx.now.mono);
         let to = leg.employee.clone();
-        self.notify(transfer.refer, transfer.subscribed, 200, true, cx);
+        let last_notify = self.notify(transfer.refer, transfer.subscribed, 200, true, cx);
         bridge.pair = [transfer.stays, joined];
-        bridge.leaving = self.ua.is_up(transfer.by).then(|| Leaving { leg: transfer.by, at: cx.now.mono + FAREWELL });
+        bridge.leaving = self.ua.is_up(transfer.by).then(|| Leaving {
+            leg: transfer.by,
+            at: cx.now.mono + FAREWELL,
+            waits_for: last_notify,
+        });
         let from = self.leg(transfer.by).and_then(|l| l.employee.clone());
         if let Some(l) = self.leg_mut(transfer.by) {
             l.end_talk(cx.now.mono);

@@ -94,7 +94,7 @@ fn invariants(sim: &mut Sim) {
         assert!(party.finals <= 1, "more than one final answer\n{}", sim.ladders());
     }
     for (_, party) in &sim.parties {
-        assert!(party.ua.is_idle(), "{} has something left\n{}", party.name, sim.ladders());
+        assert!(party.ua.is_idle(), "{} has something left: {party:?}\n{}", party.name, sim.ladders());
     }
     // a call whose every INVITE was lost never was one
     assert_eq!(sim.crm.records.len(), sim.done.len(), "one record a call\n{}", sim.ladders());

@@ -192,3 +192,14 @@ fn a_phone_that_answers_late_is_not_taken_for_the_transfers_target() {
     sim.act("dora", Act::Answer).run_for(secs(4)).act("maria", Act::HangUp).assert_idle();
     assert_answered_by(&sim, "dora");
 }
+
+#[test]
+fn a_bye_never_overtakes_the_final_notify() {
+    let mut sim = talking(STRANGER, "bruno", &ANSWERS);
+    // the NOTIFY of 100 takes 7.5 s to arrive, and the final one waits for its answer
+    sim.lose("NOTIFY", 4);
+    sim.act("bruno", Act::Refer("sip:203@10.0.0.5".into())).run_until(up("carla")).run_for(secs(12));
+    assert_eq!(sim.party("bruno").notified(), ["100", "200"]);
+    assert_eq!(sim.party("bruno").log.last().unwrap(), "bye", "{}", sim.ladders());
+    sim.act("maria", Act::HangUp).assert_idle();
+}
