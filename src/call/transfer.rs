@@ -226,8 +226,7 @@ impl Call {
                 return Taken::Done;
             }
             LegEvent::Failed { leg, status, by, .. } => {
-                let was_ringing = transfer.hunt.ringing.contains(&leg);
-                if self.ring_failed(&mut transfer.hunt, leg, status, by, cx) && was_ringing {
+                if self.ring_failed(&mut transfer.hunt, leg, status, by, cx) {
                     return self.next_target(bridge, transfer, cx).map_or(Taken::Done, Taken::over);
                 }
             }
@@ -267,11 +266,7 @@ impl Call {
             self.try_join(&mut bridge, cx);
         }
         if let Some(mut transfer) = bridge.transfer.take_if(|t| t.next_wakeup().is_some_and(|at| at <= now)) {
-            for leg in transfer.hunt.ringing.clone() {
-                transfer.hunt.finals.push(None);
-                self.decide_no_answer(leg, cx);
-            }
-            self.stop_ringing(&mut transfer.hunt, CancelReason::NextInTurn, cx);
+            self.nobody_answered(&mut transfer.hunt, cx);
             if let Some(over) = self.next_target(&mut bridge, *transfer, cx) {
                 return over;
             }
