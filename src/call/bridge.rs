@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 
 use super::cx::Cx;
 use super::ending::Reply;
-use super::transfer::{Join, Leaving, Taken, Transfer};
+use super::join::Join;
+use super::transfer::{Leaving, Taken, Transfer};
 use super::{Call, Phase};
 use crate::base::{Instant, LegId};
 use crate::crm::model::Decision;
