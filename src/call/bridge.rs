@@ -43,7 +43,8 @@ struct Relay {
     offerless: bool,
 }
 
-/// An answer that is still to come by ACK.
+/// An answer that is still to come by ACK (RFC 3261 §13.2.1: "If the initial offer is in the first reliable non-failure
+/// message from the UAS back to UAC, the answer MUST be in the acknowledgement for that message").
 #[derive(Debug, Clone, Copy)]
 struct LateAck {
     /// The leg whose ACK brings it.

@@ -70,7 +70,7 @@ impl Facts {
             caller_id: CallerId { display: String::new(), user: None },
             lookup: None,
             late_client: None,
-            // RFC 3261 §16.6 step 3: "the value MUST be decremented by one", kept by a B2BUA so that loops end.
+            // RFC 3261 §16.6 step 3, of proxies: "the proxy MUST decrement its value by one (1)"; kept here so that loops end.
             max_forwards: max_forwards.saturating_sub(1),
             address: String::new(),
             blacklisted,

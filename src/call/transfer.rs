@@ -148,6 +148,7 @@ impl Call {
         let hunt = Hunt::new(Quarry::Transfer(to), self.invite_for(stays, referred_by), rung);
         let mut transfer = Transfer { refer, subscribed, by: refer.leg, stays, hunt, returning: false };
         if let Progress::Over(why) = self.ring_next(&mut transfer.hunt, cx) {
+            // She has just sent the REFER, so she is up: the call goes back to her, and on.
             self.target_failed(bridge, &transfer, &why, cx);
             return;
         }
