@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 
 use super::cx::Cx;
 use super::ending::Reply;
-use super::transfer::{Join, Leaving, Taken, Transfer};
+use super::join::Join;
+use super::transfer::{Leaving, Taken, Transfer};
 use super::{Call, Phase};
 use crate::base::{Instant, LegId};
 use crate::crm::model::Decision;
@@ -42,7 +43,8 @@ struct Relay {
     offerless: bool,
 }
 
-/// An answer that is still to come by ACK.
+/// An answer that is still to come by ACK (RFC 3261 §13.2.1: "If the initial offer is in the first reliable non-failure
+/// message from the UAS back to UAC, the answer MUST be in the acknowledgement for that message").
 #[derive(Debug, Clone, Copy)]
 struct LateAck {
     /// The leg whose ACK brings it.

@@ -5,7 +5,7 @@ use super::leg::LegState;
 use super::{Call, CallAction, Phase};
 use crate::base::LegId;
 use crate::crm::model::{Decision, Direction, Outcome};
-use crate::crm::policy::{self, LegEnding};
+use crate::crm::policy;
 use crate::sip::agent::{CancelReason, RequestId};
 
 /// What goes out once the record is committed.
@@ -51,8 +51,7 @@ impl Call {
             let leg = &mut self.legs[i];
             leg.end_talk(now.mono);
             if leg.is_calling() && leg.called.is_some() {
-                leg.state = LegState::Cancelled;
-                leg.end_ring(now.mono, policy::leg_outcome(LegEnding::Stopped));
+                leg.give_up(now.mono);
                 self.ua.cancel(now, id, CancelReason::CallerGaveUp, &mut cx.agent);
             }
             if leg.state == LegState::Up {
@@ -60,8 +59,7 @@ impl Call {
             }
         }
         self.free_everybody(cx);
-        self.ended = Some(now);
-        self.outcome = Some(outcome);
+        self.ended = Some((now, outcome));
         let record = Box::new(self.record_at(now));
         let writes = self.owed_at_the_end(&record, cx);
         self.publish("call.ended", cx);
@@ -95,9 +93,7 @@ impl Call {
                 self.stop_ringing(&mut hunt, CancelReason::NextInTurn, cx);
                 self.finish(policy::Ending::Unanswered(None), Reply::Reject(480), cx)
             }
-            Phase::Fresh | Phase::Asking { .. } => {
-                self.finish(policy::Ending::Unanswered(None), Reply::Reject(480), cx)
-            }
+            Phase::Fresh | Phase::Asking => self.finish(policy::Ending::Unanswered(None), Reply::Reject(480), cx),
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::base::{EmployeeId, PhoneNumber};
 use crate::crm::model::{Direction, EntityRef, Exclusion, Lookup};
 use crate::route::directory::Line;
@@ -34,8 +32,10 @@ pub(super) struct Facts {
     pub(super) late_client: Option<EntityRef>,
     /// Max-Forwards of the legs we call.
     pub(super) max_forwards: u8,
-    /// The A leg's offer.
-    pub(super) offer: Option<Bytes>,
+    /// The caller's SIP address `user@host`, for exceptions by address; empty for a call from inside.
+    pub(super) address: String,
+    /// The caller is on the blacklist: the call is a row and a 603.
+    pub(super) blacklisted: bool,
 }
 
 impl Facts {
@@ -57,8 +57,8 @@ impl Facts {
 }
 
 impl Facts {
-    /// What routing made of an INVITE, and the caller's SIP address.
-    pub(super) fn read(entry: Entry, max_forwards: u8, offer: Option<Bytes>) -> (Self, String) {
+    /// What routing made of an INVITE.
+    pub(super) fn read(entry: Entry, blacklisted: bool, max_forwards: u8) -> Self {
         let mut facts = Self {
             direction: Direction::Incoming,
             from: String::new(),
@@ -70,19 +70,20 @@ impl Facts {
             caller_id: CallerId { display: String::new(), user: None },
             lookup: None,
             late_client: None,
-            // RFC 3261 §16.6 step 3: "the value MUST be decremented by one", kept by a B2BUA so that loops end.
+            // RFC 3261 §16.6 step 3, of proxies: "the proxy MUST decrement its value by one (1)"; kept here so that loops end.
             max_forwards: max_forwards.saturating_sub(1),
-            offer,
+            address: String::new(),
+            blacklisted,
         };
-        let address = match entry {
+        match entry {
             Entry::Incoming(incoming) => facts.incoming(incoming),
             Entry::Outgoing(outgoing) => facts.outgoing(outgoing),
             Entry::Internal(internal) => facts.internal(internal),
-        };
-        (facts, address)
+        }
+        facts
     }
 
-    fn incoming(&mut self, Incoming { line, caller }: Incoming) -> String {
+    fn incoming(&mut self, Incoming { line, caller }: Incoming) {
         self.from = caller.shown();
         self.to = line.number.to_string();
         self.customer = caller.number;
@@ -93,10 +94,10 @@ impl Facts {
         self.caller_id = CallerId { display: caller.display, user };
         self.lookup = caller.excluded.map(Lookup::Excluded);
         self.line = Some(line);
-        caller.address
+        self.address = caller.address;
     }
 
-    fn outgoing(&mut self, Outgoing { employee, extension, line, to, number, excluded }: Outgoing) -> String {
+    fn outgoing(&mut self, Outgoing { employee, extension, line, to, number, excluded }: Outgoing) {
         self.direction = Direction::Outgoing;
         self.from = extension;
         self.to = number.map_or_else(|| to.label().to_owned(), |n| n.to_string());
@@ -106,10 +107,9 @@ impl Facts {
         self.dialled = Some(Dialled::Destination(to));
         self.lookup = excluded.map(Lookup::Excluded);
         self.line = Some(line);
-        String::new()
     }
 
-    fn internal(&mut self, Internal { employee, extension, display, dialled, to, line }: Internal) -> String {
+    fn internal(&mut self, Internal { employee, extension, display, dialled, to, line }: Internal) {
         self.direction = Direction::Internal;
         let display = employee.as_ref().map_or(display, |e| e.name.clone());
         self.dialler = employee.map(|e| e.id.clone());
@@ -119,6 +119,5 @@ impl Facts {
         self.dialled = Some(to);
         self.lookup = Some(Lookup::Excluded(Exclusion::Internal));
         self.line = line;
-        String::new()
     }
 }

@@ -7,11 +7,10 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::cx::Cx;
-use super::leg::{Called, Leg, LegState};
+use super::leg::{Called, Leg};
 use super::{Call, CallAction};
 use crate::base::{Instant, LegId};
-use crate::crm::model::{Decision, Direction};
-use crate::crm::policy::{self, LegEnding};
+use crate::crm::model::{Decision, Direction, Lookup, NoAnswer};
 use crate::route::plan::{Asked, Destination, Plan, Ring, Step, next, next_in_queue};
 use crate::route::{Dialled, reach};
 use crate::sip::agent::{CallerId, CancelReason, FailedBy, OutgoingInvite};
@@ -20,6 +19,9 @@ use crate::sip::agent::{CallerId, CancelReason, FailedBy, OutgoingInvite};
 const DIALLED_RING: Duration = Duration::from_secs(185);
 /// How long the target of a transfer rings before the call goes back.
 const TRANSFER_RING: Duration = Duration::from_secs(30);
+
+/// What a lookup without an answer counts as.
+static NO_ANSWER: Lookup = Lookup::Undetermined(NoAnswer::Deadline);
 
 /// Who is hunted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl Hunt {
         let dir = cx.env.directory();
         match (&self.quarry, &call.facts.line) {
             (Quarry::Line, Some(line)) => {
-                let lookup = call.facts.lookup.as_ref().unwrap_or(&call.no_answer);
+                let lookup = call.facts.lookup.as_ref().unwrap_or(&NO_ANSWER);
                 let ask = Asked { line, lookup, rung: &self.rung, now: call.started.wall };
                 next(dir, &ask, cx.env)
             }
@@ -192,7 +194,7 @@ impl Call {
         Some(id)
     }
 
-    /// A leg of the hunt came to a final answer. True: no other rings.
+    /// A leg came to a final answer. True: it was the last of the hunt's that rang.
     pub(super) fn ring_failed(
         &mut self,
         hunt: &mut Hunt,
@@ -225,12 +227,21 @@ impl Call {
         self.call_leg(called, &invite, cx)
     }
 
+    /// The time of all who ring is over.
+    pub(super) fn nobody_answered(&mut self, hunt: &mut Hunt, cx: &mut Cx<'_>) {
+        for leg in hunt.ringing.clone() {
+            hunt.finals.push(None);
+            let what = format!("stop ringing {}", self.label(leg));
+            self.decide(Decision::new(what, "her time is over"), cx);
+        }
+        self.stop_ringing(hunt, CancelReason::NextInTurn, cx);
+    }
+
     /// Gives up every leg that still rings.
     pub(super) fn stop_ringing(&mut self, hunt: &mut Hunt, why: CancelReason, cx: &mut Cx<'_>) {
         for leg in std::mem::take(&mut hunt.ringing) {
             if let Some(l) = self.leg_mut(leg) {
-                l.state = LegState::Cancelled;
-                l.end_ring(cx.now.mono, policy::leg_outcome(LegEnding::Stopped));
+                l.give_up(cx.now.mono);
             }
             self.ua.cancel(cx.now, leg, why, &mut cx.agent);
         }
@@ -239,8 +250,7 @@ impl Call {
     /// Books the end of a leg that was not answered.
     pub(super) fn leg_failed(&mut self, leg: LegId, status: u16, cx: &Cx<'_>) {
         if let Some(l) = self.leg_mut(leg) {
-            l.state = LegState::Over;
-            l.end_ring(cx.now.mono, policy::leg_outcome(LegEnding::Refused(status)));
+            l.refused(cx.now.mono, status);
         }
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
+use crate::crm::policy::{self, LegEnding};
 use crate::route::plan::Destination;
 use crate::sdp;
 use crate::sip::agent::Target;
@@ -24,13 +25,13 @@ pub(super) struct Leg {
     /// When its own first 18x came.
     pub(super) rang: Option<Instant>,
     /// When its first 18x was followed by an answer or an end.
-    pub(super) rung_out: Option<Instant>,
+    rung_out: Option<Instant>,
     /// Talk that is over.
     talked: Duration,
     /// Since when it talks now.
     talks_since: Option<Instant>,
     /// How it came out, once that is known.
-    pub(super) outcome: Option<Outcome>,
+    outcome: Option<Outcome>,
     /// The last description that its far end sent.
     pub(super) heard: Option<Bytes>,
     /// What was last sent to its far end.
@@ -111,7 +112,7 @@ impl Leg {
     pub(super) fn begin_talk(&mut self, now: Instant) {
         self.state = LegState::Up;
         self.rung_out.get_or_insert(now);
-        self.outcome = Some(Outcome::Answered);
+        self.outcome = Some(policy::leg_outcome(LegEnding::Answered));
         self.talks_since.get_or_insert(now);
     }
 
@@ -122,10 +123,21 @@ impl Leg {
         }
     }
 
-    /// It is over without an answer.
-    pub(super) fn end_ring(&mut self, now: Instant, outcome: Outcome) {
+    /// We ring it no longer.
+    pub(super) fn give_up(&mut self, now: Instant) {
+        self.state = LegState::Cancelled;
+        self.end_ring(now, LegEnding::Stopped);
+    }
+
+    /// It came to this final answer.
+    pub(super) fn refused(&mut self, now: Instant, status: u16) {
+        self.state = LegState::Over;
+        self.end_ring(now, LegEnding::Refused(status));
+    }
+
+    fn end_ring(&mut self, now: Instant, ending: LegEnding) {
         self.rung_out.get_or_insert(now);
-        self.outcome.get_or_insert(outcome);
+        self.outcome.get_or_insert(policy::leg_outcome(ending));
     }
 
     /// What her record says, where it called an employee.

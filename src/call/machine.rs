@@ -14,7 +14,7 @@ use super::leg::{Leg, LegState};
 use super::owing::Owing;
 use super::{CallAction, CallEvent, Env};
 use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now};
-use crate::crm::model::{Decision, Lookup, NoAnswer, Outcome};
+use crate::crm::model::{Decision, Outcome};
 use crate::crm::policy::{self, Ending};
 use crate::route::Entry as Inbound;
 use crate::route::directory::Directory;
@@ -30,11 +30,6 @@ pub struct Call {
     pub(super) ids: Ids,
     pub(super) ua: UserAgent,
     pub(super) facts: Facts,
-    /// The caller's SIP address `user@host`, for exceptions by address.
-    pub(super) address: String,
-    pub(super) blacklisted: bool,
-    /// Who owns a new lead at first.
-    pub(super) first_owner: Option<EmployeeId>,
     /// Index is the leg's number.
     pub(super) legs: Vec<Leg>,
     pub(super) phase: Phase,
@@ -45,15 +40,13 @@ pub struct Call {
     pub(super) asked_at: Option<Instant>,
     /// When the lookup's deadline is, while it runs.
     pub(super) lookup_due: Option<Instant>,
-    /// What a lookup without an answer counts as.
-    pub(super) no_answer: Lookup,
     /// When the caller first heard it ring.
     pub(super) rang: Option<Instant>,
     /// The leg and code of the last 18x without SDP that the caller was shown.
     pub(super) shown: Option<(LegId, u16)>,
     pub(super) answered: Option<Now>,
-    pub(super) ended: Option<Now>,
-    pub(super) outcome: Option<Outcome>,
+    /// When it was over for its parties, and how it came out.
+    pub(super) ended: Option<(Now, Outcome)>,
     /// Who talked last.
     pub(super) employee: Option<EmployeeId>,
     /// Who is counted as being in this call, by which leg.
@@ -66,8 +59,8 @@ pub struct Call {
 pub(super) enum Phase {
     /// Its INVITE has not been looked at.
     Fresh,
-    /// The INVITE waits for the CRM.
-    Asking { deadline: Instant },
+    /// The INVITE waits for the CRM, until `lookup_due`.
+    Asking,
     /// Phones ring.
     Hunting(Hunt),
     /// Somebody answered.
@@ -104,7 +97,7 @@ impl Call {
     pub fn new(beginning: Beginning, dir: &Directory) -> Self {
         let Beginning { id, mut ids, timers, entry, blacklisted, label, now, max_forwards, offer } = beginning;
         let ua = UserAgent::new(id, ids.fork(), timers);
-        let (facts, address) = Facts::read(entry, max_forwards, offer.clone());
+        let facts = Facts::read(entry, blacklisted, max_forwards);
         let first_owner = facts
             .line
             .as_ref()
@@ -115,22 +108,17 @@ impl Call {
             ids,
             ua,
             facts,
-            address,
-            blacklisted,
-            first_owner,
             legs: vec![a],
             phase: Phase::Fresh,
-            owing: Owing::default(),
+            owing: Owing::of(first_owner),
             ladder: Ladder::default(),
             started: now,
             asked_at: None,
             lookup_due: None,
-            no_answer: Lookup::Undetermined(NoAnswer::Deadline),
             rang: None,
             shown: None,
             answered: None,
             ended: None,
-            outcome: None,
             employee: None,
             busy: Vec::new(),
             transferred_from: None,
@@ -208,8 +196,7 @@ impl Call {
     /// When [`CallEvent::Wake`] is due.
     pub fn next_wakeup(&self) -> Option<Instant> {
         let own = match &self.phase {
-            Phase::Fresh | Phase::Ending(_) => None,
-            Phase::Asking { deadline } => Some(*deadline),
+            Phase::Fresh | Phase::Asking | Phase::Ending(_) => None,
             Phase::Hunting(hunt) => Some(hunt.until),
             Phase::Talking(bridge) => Some(bridge.next_wakeup()),
         };
@@ -225,11 +212,10 @@ impl Call {
         self.ua.wake(cx.now, &mut cx.agent);
         self.drain(cx);
         let now = cx.now.mono;
-        if self.lookup_due.is_some_and(|at| at <= now) && !matches!(self.phase, Phase::Asking { .. }) {
-            self.crm_is_late(cx);
+        if self.lookup_due.is_some_and(|at| at <= now) {
+            self.turn(cx, Self::crm_is_late);
         }
         self.turn(cx, |call, phase, cx| match phase {
-            Phase::Asking { deadline } if deadline <= now => call.asking_is_over(cx),
             Phase::Hunting(hunt) if hunt.until <= now => call.ring_is_over(hunt, cx),
             Phase::Talking(bridge) if bridge.next_wakeup() <= now => call.bridge_is_due(bridge, cx),
             other => other, // not due yet
@@ -266,9 +252,7 @@ impl Call {
     fn leg_event(&mut self, phase: Phase, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
         match (phase, event) {
             (Phase::Fresh, LegEvent::Invited { .. }) => self.invited(cx),
-            (Phase::Asking { .. }, LegEvent::Canceled { .. }) => {
-                self.finish(Ending::CallerGaveUp, Reply::Reject(487), cx)
-            }
+            (Phase::Asking, LegEvent::Canceled { .. }) => self.caller_gave_up(cx),
             (Phase::Hunting(hunt), event) => self.hunting(hunt, event, cx),
             (Phase::Talking(bridge), event) => self.talking(bridge, event, cx),
             (phase, event) => {

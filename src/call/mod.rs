@@ -3,7 +3,7 @@
 //! pushes actions.
 //!
 //! The way through a call is the way through these files: `setup` asks and hunts (`hunt`), `bridge` carries
-//! what two parties say inside their dialogs, `transfer` hands one of them on, `ending` makes the record;
+//! what two parties say inside their dialogs, `transfer` hands one of them on (`join`: with media), `ending` makes the record;
 //! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
 
 pub mod action;
@@ -14,6 +14,7 @@ pub mod env;
 pub mod event;
 mod facts;
 mod hunt;
+mod join;
 pub mod ladder;
 mod leg;
 mod machine;

@@ -18,10 +18,17 @@ pub(super) struct Owing {
     told: bool,
     /// Who owns, or would own, what this call creates.
     owner: Option<EmployeeId>,
-    /// What it has.
+    /// What it has created, or shares.
     pub(super) created: Vec<EntityRef>,
     /// A late answer has settled what the deadline left open.
     late: Option<LookupKind>,
+}
+
+impl Owing {
+    /// Nothing yet; what comes would at first be this one's.
+    pub(super) fn of(owner: Option<EmployeeId>) -> Self {
+        Self { owner, ..Self::default() }
+    }
 }
 
 impl Call {
@@ -38,14 +45,13 @@ impl Call {
     }
 
     /// The lead that this call creates once its number is known to be unknown.
-    fn lead_wanted(&mut self) -> Option<Write> {
+    fn lead_wanted(&self) -> Option<Write> {
         let (line, phone) = (self.facts.line.clone()?, self.facts.customer?);
         let begun = self.facts.direction == Direction::Incoming || self.rang.is_some() || self.answered.is_some();
         if !begun || !policy::creates(&line, self.facts.direction, LookupKind::Unknown) {
             return None;
         }
-        let owner = self.owing.owner.clone().or_else(|| self.first_owner.clone())?;
-        self.owing.owner = Some(owner.clone());
+        let owner = self.owing.owner.clone()?;
         Some(Write::LeadCreate { phone, line: line.number, source: line.source.clone(), owner })
     }
 
@@ -68,7 +74,7 @@ impl Call {
 
     /// An answer that came after the deadline: never re-routes, but settles what may be created.
     pub(super) fn late_answer(&mut self, lookup: &Lookup, cx: &mut Cx<'_>) {
-        if self.owing.late.is_some() || self.outcome.is_some() {
+        if self.owing.late.is_some() || self.is_ended() {
             return; // settled already, or the record has gone and asks again by itself
         }
         let why = match lookup {
@@ -95,7 +101,7 @@ impl Call {
     pub(super) fn owed_at_the_end(&mut self, record: &CallRecord, cx: &mut Cx<'_>) -> Vec<OwedWrite> {
         let kind = self.lookup_kind();
         let settled = self.owing.late.unwrap_or(kind);
-        let outside = self.blacklisted || !policy::enters_crm(settled, self.facts.direction);
+        let outside = self.facts.blacklisted || !policy::enters_crm(settled, self.facts.direction);
         if outside || self.facts.line.is_none() {
             return Vec::new();
         }

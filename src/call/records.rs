@@ -15,7 +15,7 @@ const US: &str = "ramal";
 impl Call {
     /// The call as `GET /api/calls` shows it.
     pub fn record_at(&self, now: Now) -> CallRecord {
-        let until = self.ended.unwrap_or(now);
+        let until = self.ended.map_or(now, |(at, _)| at);
         let rung = self.rang.map(|from| self.answered.map_or(until.mono, |a| a.mono) - from);
         let talked = self.answered.map(|from| until.mono - from.mono);
         let state = self.state();
@@ -28,7 +28,7 @@ impl Call {
             // A call between colleagues is by no line; its caller's own is only for what a queue forwards.
             line: self.facts.line.as_ref().filter(|_| self.facts.direction != Direction::Internal).map(|l| l.number),
             lookup: match (&self.facts.lookup, self.ended) {
-                (None, _) if self.blacklisted => None, // a refused call asks nothing
+                (None, _) if self.facts.blacklisted => None, // a refused call asks nothing
                 (None, None) => None,
                 _ => Some(self.lookup_kind()),
             },
@@ -37,8 +37,8 @@ impl Call {
             employee: self.employee.clone().or_else(|| self.rings_alone()),
             started: self.started.wall,
             answered: self.answered.map(|n| n.wall),
-            ended: self.ended.map(|n| n.wall),
-            outcome: self.outcome,
+            ended: self.ended.map(|(at, _)| at.wall),
+            outcome: self.ended.map(|(_, outcome)| outcome),
             ring_seconds: rung.map_or(0, whole_seconds),
             talk_seconds: talked.map_or(0, whole_seconds),
             transferred_from: self.transferred_from.clone(),
@@ -58,7 +58,7 @@ impl Call {
             // between two states, while one is being left: the times say where the call is
             Phase::Fresh if self.answered.is_some() => CallState::Talking,
             Phase::Fresh | Phase::Hunting(_) if self.rang.is_some() => CallState::Ringing,
-            Phase::Fresh | Phase::Asking { .. } | Phase::Hunting(_) => CallState::Routing,
+            Phase::Fresh | Phase::Asking | Phase::Hunting(_) => CallState::Routing,
             Phase::Talking(bridge) => {
                 let held = |leg: &LegId| self.leg(*leg).is_some_and(|l| l.holds);
                 if bridge.pair.iter().any(held) { CallState::Held } else { CallState::Talking }

@@ -15,7 +15,7 @@ use crate::sip::agent::{CancelReason, ForkId, LegEvent, OutgoingInvite};
 impl Call {
     /// The INVITE is in: look the customer up, and ring at once where the answer changes nothing.
     pub(super) fn invited(&mut self, cx: &mut Cx<'_>) -> Phase {
-        if self.blacklisted {
+        if self.facts.blacklisted {
             self.decide(Decision::new("refuse", "the number is on the blacklist"), cx);
             return self.finish(Ending::Blacklisted, Reply::Reject(603), cx);
         }
@@ -24,7 +24,7 @@ impl Call {
         }
         if let (Some(phone), Some(line), None) = (self.facts.customer, &self.facts.line, &self.facts.lookup) {
             let line = line.number;
-            cx.out.push(CallAction::Ask { phone, line, address: self.address.clone() });
+            cx.out.push(CallAction::Ask { phone, line, address: self.facts.address.clone() });
             self.asked_at = Some(cx.now.mono);
         }
         if let Some(lookup) = self.facts.lookup.clone() {
@@ -33,7 +33,7 @@ impl Call {
         }
         let deadline = cx.now.mono + cx.env.directory().crm.deadline;
         self.lookup_due = Some(deadline);
-        if self.facts.direction == Direction::Incoming { Phase::Asking { deadline } } else { self.begin(cx) }
+        if self.facts.direction == Direction::Incoming { Phase::Asking } else { self.begin(cx) }
     }
 
     /// The lookup is settled, one way or the other, or the call doesn't wait for it.
@@ -48,7 +48,7 @@ impl Call {
         let invite = OutgoingInvite {
             caller: self.facts.caller_id.clone(),
             max_forwards: self.facts.max_forwards,
-            offer: self.facts.offer.clone(),
+            offer: self.leg(LegId::A).and_then(|a| a.heard.clone()),
             referred_by: None,
             diversion: None,
         };
@@ -73,7 +73,7 @@ impl Call {
     /// What the CRM said of the caller, in whatever phase the answer finds the call.
     pub(super) fn crm_said(&mut self, phase: Phase, lookup: Lookup, cx: &mut Cx<'_>) -> Phase {
         match (phase, &self.facts.lookup) {
-            (Phase::Asking { .. }, None) => {
+            (Phase::Asking, None) => {
                 self.settle(lookup, cx);
                 self.begin(cx)
             }
@@ -91,15 +91,16 @@ impl Call {
         }
     }
 
-    /// The deadline has passed without an answer.
-    pub(super) fn crm_is_late(&mut self, cx: &mut Cx<'_>) {
+    /// The deadline has passed without an answer: an INVITE that waited goes on.
+    pub(super) fn crm_is_late(&mut self, phase: Phase, cx: &mut Cx<'_>) -> Phase {
         self.settle(Lookup::Undetermined(NoAnswer::Deadline), cx);
+        if matches!(phase, Phase::Asking) { self.begin(cx) } else { phase }
     }
 
-    /// The deadline has passed for an INVITE that waited.
-    pub(super) fn asking_is_over(&mut self, cx: &mut Cx<'_>) -> Phase {
-        self.crm_is_late(cx);
-        self.begin(cx)
+    /// The caller hangs up before anybody has answered.
+    pub(super) fn caller_gave_up(&mut self, cx: &mut Cx<'_>) -> Phase {
+        let status = policy::final_status(self.facts.direction, true, &[]);
+        self.finish(Ending::CallerGaveUp, Reply::Reject(status), cx)
     }
 
     fn settle(&mut self, lookup: Lookup, cx: &mut Cx<'_>) {
@@ -132,8 +133,7 @@ impl Call {
             // phone believes that it answered.
             LegEvent::Answered { fork, sdp } => self.connect(hunt, fork, sdp.as_ref(), cx),
             LegEvent::Failed { leg, status, by, .. } => {
-                let was_ringing = hunt.ringing.contains(&leg);
-                if self.ring_failed(&mut hunt, leg, status, by, cx) && was_ringing {
+                if self.ring_failed(&mut hunt, leg, status, by, cx) {
                     return self.hunt_on(hunt, cx);
                 }
                 Phase::Hunting(hunt)
@@ -141,7 +141,7 @@ impl Call {
             LegEvent::Canceled { .. } => {
                 self.stop_ringing(&mut hunt, CancelReason::CallerGaveUp, cx);
                 self.decide(Decision::new("answer 487", "the caller gave up"), cx);
-                self.finish(Ending::CallerGaveUp, Reply::Reject(487), cx)
+                self.caller_gave_up(cx)
             }
             other => {
                 self.stray(&other, cx);
@@ -152,17 +152,8 @@ impl Call {
 
     /// Their time is over: the next.
     pub(super) fn ring_is_over(&mut self, mut hunt: Hunt, cx: &mut Cx<'_>) -> Phase {
-        for leg in hunt.ringing.clone() {
-            hunt.finals.push(None);
-            self.decide_no_answer(leg, cx);
-        }
-        self.stop_ringing(&mut hunt, CancelReason::NextInTurn, cx);
+        self.nobody_answered(&mut hunt, cx);
         self.hunt_on(hunt, cx)
-    }
-
-    pub(super) fn decide_no_answer(&mut self, leg: LegId, cx: &mut Cx<'_>) {
-        let label = self.leg(leg).map(|l| l.label.clone()).unwrap_or_default();
-        self.decide(Decision::new(format!("stop ringing {label}"), "her time is over"), cx);
     }
 
     fn leg_rings(&mut self, fork: ForkId, status: u16, sdp: Option<Bytes>, cx: &mut Cx<'_>) {

@@ -9,6 +9,7 @@ use super::bridge::Bridge;
 use super::cx::Cx;
 use super::ending::Reply;
 use super::hunt::{Hunt, Progress, Quarry};
+use super::join::Join;
 use super::leg::LegState;
 use super::{Call, CallAction, Phase};
 use crate::base::{EmployeeId, Instant, LegId};
@@ -23,8 +24,6 @@ use crate::sip::agent::{CancelReason, ForkId, LegEvent, OutgoingInvite, ReferTo,
 const FAREWELL: Duration = Duration::from_secs(2);
 /// A call that has called so many is handed on no more: every leg stays in its record.
 const MOST_LEGS: usize = 200;
-/// How long a re-INVITE waits where another offer is under way on that leg.
-const SOON: Duration = Duration::from_millis(200);
 
 /// A transfer whose target has not answered yet.
 #[derive(Debug)]
@@ -48,19 +47,6 @@ impl Transfer {
     pub(super) fn next_wakeup(&self) -> Option<Instant> {
         (!self.hunt.ringing.is_empty()).then_some(self.hunt.until)
     }
-}
-
-/// Media of a new party being agreed with the one who stayed.
-#[derive(Debug)]
-pub(super) struct Join {
-    stays: LegId,
-    joined: LegId,
-    /// The re-INVITE under way.
-    request: Option<RequestId>,
-    /// When to try (again).
-    pub(super) retry: Option<Instant>,
-    /// The new party's 200 carried the offer: its ACK waits for the answer.
-    ack_owed: bool,
 }
 
 /// A transferor whose work is done.
@@ -172,6 +158,7 @@ impl Call {
         let hunt = Hunt::new(Quarry::Transfer(to), self.invite_for(stays, referred_by), rung);
         let mut transfer = Transfer { refer, subscribed, by: refer.leg, stays, hunt, returning: false };
         if let Progress::Over(why) = self.ring_next(&mut transfer.hunt, cx) {
+            // She has just sent the REFER, so she is up: the call goes back to her, and on.
             self.target_failed(bridge, &transfer, &why, cx);
             return;
         }
@@ -208,9 +195,7 @@ impl Call {
             return self.during_transfer(bridge, *transfer, event, cx);
         }
         match event {
-            LegEvent::Replied { request, status, sdp }
-                if bridge.join.as_ref().is_some_and(|j| j.request == Some(request)) =>
-            {
+            LegEvent::Replied { request, status, sdp } if bridge.join.as_ref().is_some_and(|j| j.asked_by(request)) => {
                 self.joined_reply(bridge, status, sdp, cx);
                 Taken::Done
             }
@@ -250,8 +235,7 @@ impl Call {
                 return Taken::Done;
             }
             LegEvent::Failed { leg, status, by, .. } => {
-                let was_ringing = transfer.hunt.ringing.contains(&leg);
-                if self.ring_failed(&mut transfer.hunt, leg, status, by, cx) && was_ringing {
+                if self.ring_failed(&mut transfer.hunt, leg, status, by, cx) {
                     return self.next_target(bridge, transfer, cx).map_or(Taken::Done, Taken::over);
                 }
             }
@@ -291,11 +275,7 @@ impl Call {
             self.try_join(&mut bridge, cx);
         }
         if let Some(mut transfer) = bridge.transfer.take_if(|t| t.next_wakeup().is_some_and(|at| at <= now)) {
-            for leg in transfer.hunt.ringing.clone() {
-                transfer.hunt.finals.push(None);
-                self.decide_no_answer(leg, cx);
-            }
-            self.stop_ringing(&mut transfer.hunt, CancelReason::NextInTurn, cx);
+            self.nobody_answered(&mut transfer.hunt, cx);
             if let Some(over) = self.next_target(&mut bridge, *transfer, cx) {
                 return over;
             }
@@ -380,7 +360,7 @@ impl Call {
         if let Some(l) = self.leg_mut(transfer.by) {
             l.end_talk(cx.now.mono);
         }
-        bridge.join = Some(Join { stays: transfer.stays, joined, request: None, retry: None, ack_owed });
+        bridge.join = Some(Join::new(transfer.stays, joined, ack_owed));
         self.try_join(bridge, cx);
         self.decide(Decision::new(format!("{} answered", self.label(joined)), "the transfer is done"), cx);
         if transfer.returning {
@@ -399,53 +379,6 @@ impl Call {
             self.owner_moves(owner, "transfer", cx);
         }
         self.publish_transfer(from, to, "blind", cx);
-    }
-
-    /// Re-INVITEs the one who stayed with the new party's media, as soon as no other offer is under way there.
-    fn try_join(&mut self, bridge: &mut Bridge, cx: &mut Cx<'_>) {
-        let Some(join) = &mut bridge.join else { return };
-        if !self.ua.may_offer(join.stays) {
-            join.retry = Some(cx.now.mono + SOON);
-            return;
-        }
-        let (stays, joined) = (join.stays, join.joined);
-        let heard = self.leg(joined).and_then(|l| l.heard.clone());
-        let offer = heard.map(|h| self.say(stays, &h));
-        join.retry = None;
-        join.request = Some(self.ua.reinvite(cx.now, stays, offer, &mut cx.agent));
-    }
-
-    fn joined_reply(&mut self, bridge: &mut Bridge, status: u16, sdp: Option<Bytes>, cx: &mut Cx<'_>) {
-        let Some(mut join) = bridge.join.take() else { return };
-        if status == 491 {
-            // RFC 3261 §14.1: "If the UAC is the owner of the Call-ID […] T has a randomly chosen value between 2.1
-            // and 4 seconds in units of 10 ms", else "between 0 and 2 seconds".
-            let (from, span) = if self.ua.owns_call_id(join.stays) { (2_100, 191) } else { (0, 201) };
-            let wait = Duration::from_millis(from + 10 * self.ids.below(span));
-            join.request = None;
-            join.retry = Some(cx.now.mono + wait);
-            bridge.join = Some(join);
-            return;
-        }
-        let ok = (200..300).contains(&status);
-        if !ok {
-            let why = format!("{} refused the new media with {status}", self.label(join.stays));
-            self.decide(Decision::new("go on", why), cx);
-        }
-        let before = self.leg(join.stays).and_then(|l| l.heard.clone());
-        let answer = sdp.filter(|_| ok).or_else(|| before.clone());
-        if let Some(leg) = self.leg_mut(join.stays) {
-            leg.hear(answer.as_ref());
-        }
-        let Some(answer) = answer else { return };
-        if join.ack_owed {
-            let said = self.say(join.joined, &answer);
-            self.ua.ack(cx.now, join.joined, said, &mut cx.agent);
-        } else if before.is_none_or(|b| !sdp::same_media(&b, &answer)) && self.ua.may_offer(join.joined) {
-            // The one who stayed answered with other media than the new party was offered: she is told, once.
-            let said = self.say(join.joined, &answer);
-            self.ua.reinvite(cx.now, join.joined, Some(said), &mut cx.agent);
-        }
     }
 
     /// A transferor's own BYE: her leg ends, the call goes on.

@@ -232,7 +232,7 @@ impl Lookup {
 /// The four results of a lookup, by name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the four words of CONTRACT section 1, explained at `Lookup`")]
+#[allow(missing_docs, reason = "the four results, explained at `Lookup`")]
 pub enum LookupKind {
     Known,
     Unknown,

@@ -1,5 +1,5 @@
 //! What a call makes of its lookup: what it creates, who owns it, how it came out, and the final answer that the
-//! caller gets. The rules of CONTRACT section 1 as pure functions, each the only place where its rule stands.
+//! caller gets. The rules of docs/crm.md as pure functions, each the only place where its rule stands.
 
 use crate::base::EmployeeId;
 use crate::crm::model::{Direction, LookupKind, Outcome};
@@ -113,7 +113,7 @@ pub enum LegEnding {
     Refused(u16),
 }
 
-/// How the leg of one employee who was rung came out. Of the employee who dialled: the call's own outcome.
+/// How the leg of one employee who was rung came out.
 pub fn leg_outcome(ending: LegEnding) -> Outcome {
     match ending {
         LegEnding::Answered => Outcome::Answered,

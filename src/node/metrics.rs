@@ -1,4 +1,4 @@
-//! What is counted, by the names of CONTRACT section 4.
+//! What is counted, by the names that docs/running.md lists.
 
 use std::time::Duration;
 

@@ -169,7 +169,7 @@ pub enum NumbersOut {
 
 /// A carrier.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 3 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of config/ramal.toml that has its name")]
 pub struct Trunk {
     pub name: TrunkName,
     pub peers: Vec<Peer>,
@@ -188,7 +188,7 @@ pub struct Trunk {
 
 /// A PBX that serves extensions.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 3 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of config/ramal.toml that has its name")]
 pub struct Pbx {
     pub name: PbxName,
     pub peers: Vec<Peer>,
@@ -211,7 +211,7 @@ impl Pbx {
 
 /// A person with an extension.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 3 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of config/ramal.toml that has its name")]
 pub struct Employee {
     pub id: EmployeeId,
     pub name: String,
@@ -256,7 +256,7 @@ pub enum Fallback {
 
 /// People who are rung in turn.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 3 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of config/ramal.toml that has its name")]
 pub struct Queue {
     pub name: QueueName,
     pub extension: Option<String>,
@@ -326,7 +326,7 @@ pub struct Hours {
 
 /// A number that customers call.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 3 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of config/ramal.toml that has its name")]
 pub struct Line {
     pub number: PhoneNumber,
     pub gateway: Gateway,
@@ -372,7 +372,7 @@ impl Default for CrmRules {
 
 /// `[limits]`.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 3 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of config/ramal.toml that has its name")]
 pub struct Limits {
     pub calls: usize,
     pub calls_per_second: u32,

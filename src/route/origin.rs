@@ -1,4 +1,4 @@
-//! From whom a request comes, by its source address: CONTRACT section 1, "Origin".
+//! From whom a request comes, by its source address: docs/routing.md, section 1.
 
 use std::net::{IpAddr, SocketAddr};
 

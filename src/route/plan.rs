@@ -129,7 +129,7 @@ pub enum Step {
         /// Why.
         why: String,
     },
-    /// It is over: the final answer that CONTRACT section 1 has for it, 480 unless a single party said otherwise.
+    /// It is over: the final answer is `crm::policy::final_status`'s, 480 unless a single party said otherwise.
     Hangup {
         /// Why.
         why: String,
@@ -162,7 +162,7 @@ pub struct Ring {
 /// What a call will do if nobody answers, and what led there.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
-    /// In order; the last is a `Hangup` or a `Voicemail`.
+    /// In order. The last of a whole one is a `Hangup` or a `Voicemail`; [`next`] goes no further than it is asked.
     pub steps: Vec<Step>,
     /// What led to each step, with what was passed over before it: one for each step, in the same order.
     pub decisions: Vec<Decision>,

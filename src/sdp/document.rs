@@ -54,7 +54,8 @@ pub fn with_origin(sdp: &[u8], username: &str, session: &str, version: u64) -> B
 }
 
 /// Which way media flow: the first active stream's attribute, else the session's, else both ways. An address of
-/// 0.0.0.0 is the old way to say hold (RFC 3264 §8.4: "the recommended mechanism" before was "c=0.0.0.0").
+/// 0.0.0.0 is the old way to say hold (RFC 3264 §8.4: "RFC 2543 specified that placing a user on hold was accomplished
+/// by setting the connection address to 0.0.0.0").
 pub fn direction(sdp: &[u8]) -> Direction {
     let (mut session, mut media, mut in_media, mut skip) = (None, None, false, false);
     let mut zero = false;

@@ -30,7 +30,7 @@ pub struct CrmTables {
 
 /// An activity as `crm find` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 2 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of `crm find --json` that has its name")]
 pub struct FoundActivity {
     pub id: i64,
     pub call_id: CallId,

@@ -1,4 +1,4 @@
-//! `ramal crm find`: all that the CRM knows of a number, in the shape of CONTRACT section 2.
+//! `ramal crm find`: all that the CRM knows of a number, as the command prints it.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::store::{CrmTables, FoundActivity, LastIds, Reader, StoreError};
 
 /// What there is of a number.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 2 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of `crm find --json` that has its name")]
 pub struct Found {
     pub phone: PhoneNumber,
     pub known: bool,
@@ -25,7 +25,7 @@ pub struct Found {
 
 /// A contact or a company.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 2 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of `crm find --json` that has its name")]
 pub struct FoundClient {
     pub id: i64,
     pub name: String,
@@ -34,7 +34,7 @@ pub struct FoundClient {
 
 /// A lead.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 2 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of `crm find --json` that has its name")]
 pub struct FoundLead {
     pub id: i64,
     pub responsible: Option<EmployeeId>,
@@ -45,7 +45,7 @@ pub struct FoundLead {
 
 /// A deal.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is the key of CONTRACT section 2 that has its name")]
+#[allow(missing_docs, reason = "each field is the key of `crm find --json` that has its name")]
 pub struct FoundDeal {
     pub id: i64,
     pub responsible: Option<EmployeeId>,

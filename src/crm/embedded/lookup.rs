@@ -1,4 +1,4 @@
-//! Whose number it is: CONTRACT section 1, "Lookup", as one pure function over the index.
+//! Whose number it is: docs/crm.md, "Four results of a lookup", as one pure function over the index.
 
 use std::cmp::Ordering;
 

@@ -1,5 +1,5 @@
-//! From what is known of a caller to the steps of her call: the rules of CONTRACT section 1, "Route of an incoming
-//! call" and "Queue".
+//! From what is known of a caller to the steps of her call: the rules of docs/routing.md,
+//! sections 4 to 6.
 //!
 //! Stateless: a live call asks again after each step, naming who was rung since, and takes the first step of what
 //! remains; `explain` walks all steps of one answer.
