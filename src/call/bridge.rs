@@ -26,8 +26,8 @@ pub(super) struct Bridge {
     pub(super) transfer: Option<Box<Transfer>>,
     /// A new party who has answered and gets her media agreed with the one who stayed.
     pub(super) join: Option<Join>,
-    /// A transferor whose work is done, and when she is sent away.
-    pub(super) leaving: Option<Leaving>,
+    /// Transferors whose work is done, and when each is sent away.
+    pub(super) leaving: SmallVec<[Leaving; 1]>,
     /// When `limits.longest_call` is over.
     pub(super) longest: Instant,
 }
@@ -67,7 +67,7 @@ impl Bridge {
             late_acks,
             transfer: None,
             join: None,
-            leaving: None,
+            leaving: SmallVec::new(),
             longest,
         }
     }
@@ -85,8 +85,8 @@ impl Bridge {
     pub(super) fn next_wakeup(&self) -> Instant {
         let transfer = self.transfer.as_ref().and_then(|t| t.next_wakeup());
         let join = self.join.as_ref().and_then(|j| j.retry);
-        let leaving = self.leaving.as_ref().and_then(Leaving::next_wakeup);
-        [transfer, join, leaving].into_iter().flatten().fold(self.longest, Instant::min)
+        let leaving = self.leaving.iter().filter_map(Leaving::next_wakeup);
+        [transfer, join].into_iter().flatten().chain(leaving).fold(self.longest, Instant::min)
     }
 }
 

@@ -58,6 +58,7 @@ impl Call {
                 leg.state = LegState::Over;
             }
         }
+        self.lookup_due = None; // an answer that comes now finds the record gone
         self.free_everybody(cx);
         self.ended = Some((now, outcome));
         let record = Box::new(self.record_at(now));

@@ -191,6 +191,9 @@ impl Call {
 
     /// Takes what concerns a transfer out of a bridge's events.
     pub(super) fn transfer_event(&mut self, bridge: &mut Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Taken {
+        if self.farewell(bridge, &event, cx) {
+            return Taken::Done;
+        }
         if let Some(transfer) = bridge.transfer.take() {
             return self.during_transfer(bridge, *transfer, event, cx);
         }
@@ -199,20 +202,24 @@ impl Call {
                 self.joined_reply(bridge, status, sdp, cx);
                 Taken::Done
             }
-            LegEvent::Replied { request, .. }
-                if bridge.leaving.as_ref().is_some_and(|l| l.waits_for == Some(request)) =>
-            {
-                if let Some(leaving) = &mut bridge.leaving {
-                    leaving.waits_for = None;
-                }
-                Taken::Done
-            }
-            LegEvent::Bye { request } if bridge.leaving.as_ref().is_some_and(|l| l.leg == request.leg) => {
-                bridge.leaving = None;
-                self.leave(request, cx);
-                Taken::Done
-            }
             other => Taken::Not(other),
+        }
+    }
+
+    /// What a transferor does whose work is done: true where this event is of one.
+    fn farewell(&mut self, bridge: &mut Bridge, event: &LegEvent, cx: &mut Cx<'_>) -> bool {
+        match *event {
+            LegEvent::Replied { request, .. } => {
+                let waiting = bridge.leaving.iter_mut().find(|l| l.waits_for == Some(request));
+                waiting.map(|leaving| leaving.waits_for = None).is_some()
+            }
+            LegEvent::Bye { request } => {
+                let Some(at) = bridge.leaving.iter().position(|l| l.leg == request.leg) else { return false };
+                bridge.leaving.remove(at);
+                self.leave(request, cx);
+                true
+            }
+            _ => false, // nothing else of hers matters any more: `stray` answers it
         }
     }
 
@@ -263,13 +270,11 @@ impl Call {
         if bridge.longest <= now {
             return self.cut(Phase::Talking(bridge), "limits.longest_call is over", cx);
         }
-        if let Some(leaving) = bridge.leaving.take_if(|l| l.next_wakeup().is_some_and(|at| at <= now)) {
-            self.decide(
-                Decision::new(format!("send {} away", self.label(leaving.leg)), "2 s after the final NOTIFY"),
-                cx,
-            );
-            self.ua.bye(cx.now, leaving.leg, &mut cx.agent);
-            self.end_leg(leaving.leg, cx);
+        while let Some(at) = bridge.leaving.iter().position(|l| l.next_wakeup().is_some_and(|at| at <= now)) {
+            let leg = bridge.leaving.remove(at).leg;
+            self.decide(Decision::new(format!("send {} away", self.label(leg)), "2 s after the final NOTIFY"), cx);
+            self.ua.bye(cx.now, leg, &mut cx.agent);
+            self.end_leg(leg, cx);
         }
         if bridge.join.as_ref().is_some_and(|j| j.retry.is_some_and(|at| at <= now)) {
             self.try_join(&mut bridge, cx);
@@ -351,11 +356,11 @@ impl Call {
         let to = leg.employee.clone();
         let last_notify = self.notify(transfer.refer, transfer.subscribed, 200, true, cx);
         bridge.pair = [transfer.stays, joined];
-        bridge.leaving = self.ua.is_up(transfer.by).then(|| Leaving {
+        bridge.leaving.extend(self.ua.is_up(transfer.by).then(|| Leaving {
             leg: transfer.by,
             at: cx.now.mono + FAREWELL,
             waits_for: last_notify,
-        });
+        }));
         let from = self.leg(transfer.by).and_then(|l| l.employee.clone());
         if let Some(l) = self.leg_mut(transfer.by) {
             l.end_talk(cx.now.mono);

@@ -203,3 +203,17 @@ fn a_bye_never_overtakes_the_final_notify() {
     assert_eq!(sim.party("bruno").log.last().unwrap(), "bye", "{}", sim.ladders());
     sim.act("maria", Act::HangUp).assert_idle();
 }
+
+#[test]
+fn in_a_quick_chain_each_transferor_is_sent_away() {
+    let quick = [(20, Act::Ring), (200, Act::Answer)];
+    let mut sim = talking(STRANGER, "bruno", &quick).phone_does("dora", &quick);
+    sim.act("bruno", Act::Refer("sip:203@pbx".into())).run_until(up("carla")).run_for(ms(300));
+    sim.act("carla", Act::Refer("sip:204@pbx".into())).run_until(up("dora")).run_for(secs(4));
+    for who in ["bruno", "carla"] {
+        assert!(sim.party(who).log.contains(&"bye".to_owned()), "{who}\n{}", sim.ladders());
+    }
+    assert_eq!(sim.party("maria").state, State::Up);
+    sim.act("maria", Act::HangUp).assert_idle();
+    assert_answered_by(&sim, "dora");
+}

@@ -7,12 +7,15 @@ mod print;
 mod scenes;
 mod stage;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use print::Printer;
 use stage::{NoStage, Scene, Stage};
+
+use crate::http::{Shared, server};
 
 use super::out::say;
 
@@ -74,7 +77,7 @@ async fn play(folder: PathBuf, keep: bool) -> Result<usize, NoStage> {
         say!("every call and every row came out as promised, in {:.1} s", took.as_secs_f64());
     }
     if keep {
-        stay(&stage).await;
+        stay(&stage).await?;
     }
     stage.strike().await;
     Ok(broken)
@@ -94,10 +97,19 @@ async fn show(stage: &Stage, printer: Printer, scene: &Scene) -> usize {
     scene.promises().iter().filter(|(_, kept)| !kept).count()
 }
 
-async fn stay(stage: &Stage) {
+/// Stays up with the API and the socket for the commands, until Ctrl-C.
+async fn stay(stage: &Stage) -> Result<(), NoStage> {
+    let shared = Shared::new(stage.handle().clone(), None);
+    let (address, api) = server::listen(SocketAddr::from(([127, 0, 0, 1], 0)), &shared).await?;
+    let control = server::listen_control(&stage.folder().join(stage::CONTROL), &shared)?;
     let folder = stage.folder().display();
-    say!("the server stays up until Ctrl-C; try `ramal --config {folder}/ramal.toml calls`");
+    say!("the server stays up until Ctrl-C: http://{address}/metrics");
+    say!("ask it: ramal --config {folder}/ramal.toml calls");
     if let Err(error) = tokio::signal::ctrl_c().await {
         eprintln!("no signals here, so the demo ends: {error}");
     }
+    shared.close();
+    api.ended().await;
+    control.ended().await;
+    Ok(())
 }

@@ -17,6 +17,8 @@ use crate::route::dial;
 use crate::softphone::{Act, State};
 use crate::store::CallFilter;
 
+/// The socket for the commands, in the demo's folder.
+pub(super) const CONTROL: &str = "ramal.sock";
 /// The demo's line.
 const LINE: &str = "+551140028922";
 /// How long a row may take to appear.
@@ -59,6 +61,9 @@ pub(super) enum NoStage {
     /// The server.
     #[error("{0}")]
     Node(#[from] crate::node::StartError),
+    /// The API, where the server stays up.
+    #[error("{0}")]
+    Http(#[from] crate::http::server::ListenError),
     /// The sample data.
     #[error("{0}")]
     Sample(#[from] EditError),
@@ -292,7 +297,7 @@ path = "{folder}/trace"
 
 [http]
 listen  = "127.0.0.1:0"
-control = "{folder}/ramal.sock"
+control = "{folder}/{CONTROL}"
 
 [[trunk]]
 name  = "carrier"
