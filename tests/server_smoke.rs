@@ -110,6 +110,16 @@ async fn garbage_of_all_kinds_is_survived() {
 }
 
 #[tokio::test]
+async fn an_invite_that_would_take_a_call_over_gets_481_and_rings_nobody() {
+    let house = House::open("").await;
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "r1")
+        .replace("Max-Forwards", "Replaces: 7@h;to-tag=1;from-tag=2\r\nMax-Forwards");
+    let answer = house.ask(&house.carrier, &call).await;
+    assert!(answer.starts_with("SIP/2.0 481 "), "{answer}");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn methods_without_meaning_here_get_405_or_501_with_allow_and_strangers_403() {
     let house = House::open("").await;
     for (method, status) in [("REGISTER", "405"), ("SUBSCRIBE", "405"), ("FROBNICATE", "501"), ("BYE", "481")] {

@@ -169,7 +169,10 @@ impl Inner {
         if origin == Origin::Stranger {
             return self.forbid(came, &request);
         }
-        if request.headers.to_tag().is_some() || needs_dialog(request.method) {
+        // RFC 3891 §3: "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not
+        // Exist response." None is taken over by this release, and ringing somebody new would be no take-over.
+        let takes_over = request.headers.has(&Name::Replaces);
+        if request.headers.to_tag().is_some() || needs_dialog(request.method) || takes_over {
             return self.answer(path, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
         }
         // A CANCEL is never inspected, and never gets here. Methods come before all else (RFC 3261 §8.2.1).
