@@ -19,7 +19,7 @@ pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
         config::load(path).map_err(|faults| Failure::Faults(faults.render(std::io::stderr().is_terminal())))?;
     let _written = log::start(settings.log)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     runtime.block_on(serve(settings, path))
 }
 
@@ -56,6 +56,12 @@ async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
     control.ended().await;
     node.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Threads that step calls: half of the cores, the other half being the store's, the traces' and the kernel's. At the
+/// rates of an office each thread more is mostly woken for nothing.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 /// How long the records of calls that were hung up at the end may take.

@@ -19,7 +19,7 @@ use super::rows::Rows;
 use super::{OnNews, StoreError};
 
 /// Between two commits: with the commit itself it stays under the contract's 20 ms.
-const GATHER: Duration = Duration::from_millis(15);
+const GATHER: Duration = Duration::from_millis(18);
 
 /// Between two tries of a commit that fails.
 const RETRY: [Duration; 4] =
