@@ -25,7 +25,7 @@ use crate::crm::model::{Lookup, WriteNews};
 use crate::route::directory::Directory;
 use crate::route::plan::Presence;
 use crate::route::{Origin, Refusal, inbound, origin};
-use crate::sip::agent::{Received, Transmit, call_of_branch, call_of_tag};
+use crate::sip::agent::{Received, Transmit, call_of};
 use crate::sip::message::{Limits, Message, Request, invitation, parse};
 use crate::sip::transaction::{ServerKey, Timers};
 pub(crate) use crate::softphone::{Act, Party, State};
@@ -447,12 +447,5 @@ impl Sim {
         for news in self.crm.take(writes) {
             self.at(after, Event::Wrote { call, news });
         }
-    }
-}
-
-fn call_of(message: &Message) -> Option<CallId> {
-    match message {
-        Message::Response(response) => response.headers.via().and_then(|v| v.branch.and_then(call_of_branch)),
-        Message::Request(request) => request.headers.to_tag().and_then(call_of_tag),
     }
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::media::Media;
 use crate::base::{CallId, Hop, Ids, Instant, LegId, Transport};
 use crate::node::Clock;
-use crate::sip::agent::{Received, Transmit, call_of_branch, call_of_tag};
+use crate::sip::agent::{Received, Transmit, call_of};
 use crate::sip::message::{Limits, Message, parse};
 use crate::softphone::{Act, Party, State};
 
@@ -253,11 +253,7 @@ impl Shared {
     }
 
     fn call_of(&self, message: &Message) -> Option<CallId> {
-        let by_name = match message {
-            Message::Response(response) => response.headers.via().and_then(|via| via.branch.and_then(call_of_branch)),
-            Message::Request(request) => request.headers.to_tag().and_then(call_of_tag),
-        };
-        by_name.or_else(|| {
+        call_of(message).or_else(|| {
             let call_id = message.headers().call_id()?;
             let phones = self.state.lock();
             let rang = |p: &Party| p.invitation.is_some() && p.ua.sip_call_id(LegId::A) == call_id.as_str();

@@ -27,7 +27,7 @@ mod tests;
 
 pub use api::*;
 pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
-pub use tokens::{call_of_branch, call_of_tag};
+pub use tokens::{call_of, call_of_branch, call_of_tag};
 
 use std::net::SocketAddr;
 

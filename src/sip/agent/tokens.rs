@@ -2,6 +2,7 @@
 //! 64 random bits, so that nobody guesses one (RFC 3261 §19.3).
 
 use crate::base::{CallId, Hop, Ids, LegId};
+use crate::sip::message::Message;
 use crate::sip::message::build::{MAGIC_COOKIE, host};
 
 /// A new branch of a transaction of this leg: cookie, call, leg, `.`, 16 random hex digits.
@@ -34,6 +35,14 @@ pub fn call_of_branch(branch: &str) -> Option<CallId> {
 pub fn call_of_tag(tag: &str) -> Option<CallId> {
     let (call, rest) = tag.split_at_checked(16)?;
     if is_random(rest.strip_prefix('-')?) { call.parse().ok() } else { None }
+}
+
+/// The call that a message names by itself: a response by its branch, a request inside a dialog by its tag.
+pub fn call_of(message: &Message) -> Option<CallId> {
+    match message {
+        Message::Response(response) => response.headers.via().and_then(|via| via.branch.and_then(call_of_branch)),
+        Message::Request(request) => request.headers.to_tag().and_then(call_of_tag),
+    }
 }
 
 fn is_random(text: &str) -> bool {
