@@ -7,11 +7,13 @@ mod names;
 mod now;
 pub mod phone;
 mod redact;
+mod secret;
 
-pub use hop::{Hop, Transport};
+pub use hop::{Hop, HostName, Transport, Way};
 pub use identity::{Identities, Party};
 pub use ids::{CallId, CallIds, Ids, LegId};
 pub use names::{EmployeeId, PbxName, QueueName, TrunkName};
 pub use now::{Instant, Now, Wall};
 pub use phone::PhoneNumber;
 pub use redact::{Pii, set_redaction};
+pub use secret::{Account, Secret};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::EmployeeId;
 use crate::route::directory::Directory;
 use crate::route::plan::{Destination, Live};
 use crate::sip::agent::Target;
@@ -12,4 +13,8 @@ pub trait Env: Live {
     fn directory(&self) -> &Arc<Directory>;
     /// How this destination is reached: the first peer thought alive, not one of `tried`. `None`: no way (any more).
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target>;
+    /// Her own phones, as they have registered: all of them ring. Empty: the PBX that serves her extension does.
+    fn phones(&self, _employee: &EmployeeId) -> Vec<Target> {
+        Vec::new()
+    }
 }

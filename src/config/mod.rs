@@ -15,7 +15,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use crate::base::Secret;
 pub use fault::{Fault, Faults};
 pub use load::{Loaded, load};
-pub use secret::Secret;
 pub use settings::{Http, Log, LogFormat, LogLevel, MediaMode, Settings, Sip, SipTimers, Store, Trace, UnknownSource};

@@ -1,6 +1,5 @@
-//! Passwords and tokens: where they come from, and that they never show.
+//! Passwords and tokens: where they come from.
 
-use std::fmt;
 use std::path::Path;
 
 use toml::de::DeValue;
@@ -8,27 +7,7 @@ use toml::de::DeValue;
 use super::fault::{At, Fault, Place};
 use super::tree::Section;
 use super::value;
-
-/// A secret; no formatting shows it, only [`Secret::expose`] does.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub(super) const fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The secret itself, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
+use crate::base::Secret;
 
 impl Section<'_> {
     /// A secret: plain, `{ env = "NAME" }` or `{ file = "PATH" }`, the path relative to the file that names it.

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::secret::Secret;
-use crate::base::Transport;
+use crate::base::{Secret, Transport};
 use crate::route::directory::Directory;
 
 /// The files of one operator.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::base::Transport;
+use crate::base::{Transport, Way};
 use crate::route::directory::Peer;
 
 /// Why a text is not the value wanted, and what would be.
@@ -168,39 +168,37 @@ pub(super) fn peer(text: &str) -> Result<Peer, Wrong> {
             "write it as in \"sip:203.0.113.5:5060\" or \"sip:sbc.example.com;transport=tcp\"",
         )
     };
-    if text.starts_with("sips:") {
-        return Err(Wrong::new(
-            format!("`{text}`: TLS is not spoken by this release"),
-            "write sip: and a peer that takes UDP or TCP",
-        ));
-    }
-    let rest = text.strip_prefix("sip:").ok_or_else(|| wrong("it does not begin with sip:"))?;
+    let (rest, secure) = match (text.strip_prefix("sip:"), text.strip_prefix("sips:")) {
+        (Some(rest), _) => (rest, false),
+        (_, Some(rest)) => (rest, true),
+        _ => return Err(wrong("it does not begin with sip: or sips:")),
+    };
     if rest.contains('@') {
         return Err(wrong("a peer has no user part"));
     }
     let (host_port, parameters) = rest.split_once(';').unwrap_or((rest, ""));
     let (host, port) = split_port(host_port).ok_or_else(|| wrong("its host or port cannot be read"))?;
-    let mut transport = Transport::Udp;
+    let mut transport = secure.then_some(Transport::Tls);
     for parameter in parameters.split(';').filter(|p| !p.is_empty()) {
-        transport = match parameter.to_ascii_lowercase().as_str() {
-            "transport=udp" => Transport::Udp,
-            "transport=tcp" => Transport::Tcp,
-            "transport=tls" | "transport=ws" | "transport=wss" => {
-                return Err(Wrong::new(
-                    format!("`{parameter}` is not spoken by this release"),
-                    "transport=udp or transport=tcp",
-                ));
-            }
+        transport = Some(match (parameter.to_ascii_lowercase().as_str(), secure) {
+            ("transport=udp", false) => Transport::Udp,
+            ("transport=tcp", false) => Transport::Tcp,
+            // RFC 3261 §26.2.2 has `sips:…;transport=tcp` mean TLS over TCP.
+            ("transport=tls", _) | ("transport=tcp", true) => Transport::Tls,
+            ("transport=ws", false) => Transport::Ws,
+            ("transport=ws" | "transport=wss", true) | ("transport=wss", false) => Transport::Wss,
             _ => return Err(wrong(&format!("`{parameter}` means nothing here"))),
-        };
+        });
     }
-    let address = host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port));
-    Ok(Peer { uri: text.to_owned(), host: host.to_owned(), port, transport, address })
+    let ways = host.parse::<IpAddr>().ok().map(|ip| {
+        let transport = transport.unwrap_or(Transport::Udp);
+        Way { transport, address: SocketAddr::new(ip, port.unwrap_or(transport.default_port())) }
+    });
+    Ok(Peer { uri: text.to_owned(), host: host.to_owned(), port, transport, ways: ways.into_iter().collect() })
 }
 
-/// Host without brackets, and the port: 5060 where none is written.
-fn split_port(text: &str) -> Option<(&str, u16)> {
-    const DEFAULT: u16 = 5060;
+/// Host without brackets, and the port where one is written.
+fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;
@@ -215,8 +213,8 @@ fn split_port(text: &str) -> Option<(&str, u16)> {
     let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c));
     let port = match port? {
         "" if text.ends_with(':') => return None,
-        "" => DEFAULT,
-        digits => digits.parse().ok().filter(|port| *port != 0)?,
+        "" => None,
+        digits => Some(digits.parse().ok().filter(|port| *port != 0)?),
     };
     named.then_some((host, port))
 }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::sink::Path;
 use super::tcp::Connections;
 use super::udp::Udp;
-use crate::base::{Hop, Transport};
+use crate::base::{Hop, HostName, Transport};
 
 /// All sockets, for sending.
 pub struct Outbound {
@@ -57,7 +57,7 @@ impl Outbound {
                     Unreachable
                 })
             }
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
                 self.connections.send(hop.local, hop.remote, bytes.clone()).map_err(|_choked| Unreachable)
             }
         }
@@ -66,14 +66,15 @@ impl Outbound {
     /// The way back to where something came from.
     pub fn back(&self, path: Path) -> Hop {
         let Path { transport, local, remote } = path;
-        Hop { transport, local, remote, advertised: self.advertised(local, remote) }
+        Hop { transport, local, remote, advertised: self.advertised(local, remote), name: None }
     }
 
     /// The way to a peer that is to be called; `None`: no listener has its transport and family.
-    pub fn to(&self, transport: Transport, remote: SocketAddr) -> Option<Hop> {
+    pub fn to(&self, transport: Transport, remote: SocketAddr, name: Option<HostName>) -> Option<Hop> {
         let locals: Vec<SocketAddr> = match transport {
             Transport::Udp => self.udp.iter().map(|socket| socket.local()).collect(),
             Transport::Tcp => self.tcp.clone(),
+            Transport::Tls | Transport::Ws | Transport::Wss => Vec::new(),
         };
         let source = self.route(remote.ip());
         // The listener at the very address that the route picks, else one at all addresses, else any.
@@ -85,7 +86,7 @@ impl Outbound {
         };
         let same_family = locals.into_iter().filter(|local| local.is_ipv4() == remote.is_ipv4());
         let local = same_family.min_by_key(fitness)?;
-        Some(self.back(Path { transport, local, remote }))
+        Some(Hop { name, ..self.back(Path { transport, local, remote }) })
     }
 
     /// What stands in Via and Contact toward this peer.
@@ -149,7 +150,7 @@ mod tests {
         let naming =
             Naming { advertise: Some("203.0.113.10".parse().unwrap()), local: vec!["127.0.0.0/8".parse().unwrap()] };
         let out = outbound(&["0.0.0.0:0"], naming);
-        let inside = out.to(Transport::Udp, "127.0.0.2:5060".parse().unwrap()).unwrap();
+        let inside = out.to(Transport::Udp, "127.0.0.2:5060".parse().unwrap(), None).unwrap();
         assert_eq!(inside.advertised.ip(), "127.0.0.1".parse::<IpAddr>().unwrap());
         assert_eq!(inside.advertised.port(), inside.local.port());
         let path =
@@ -160,9 +161,12 @@ mod tests {
     #[tokio::test]
     async fn a_peer_is_called_by_the_listener_that_its_route_picks() {
         let out = outbound(&["0.0.0.0:0", "127.0.0.1:0"], Naming::default());
-        let hop = out.to(Transport::Udp, "127.0.0.1:5060".parse().unwrap()).unwrap();
+        let hop = out.to(Transport::Udp, "127.0.0.1:5060".parse().unwrap(), None).unwrap();
         assert_eq!(hop.local.ip(), "127.0.0.1".parse::<IpAddr>().unwrap());
-        assert!(out.to(Transport::Udp, "[::1]:5060".parse().unwrap()).is_none(), "no listener of that family");
-        assert!(out.to(Transport::Tcp, "127.0.0.1:5060".parse().unwrap()).is_none(), "no listener of that transport");
+        assert!(out.to(Transport::Udp, "[::1]:5060".parse().unwrap(), None).is_none(), "no listener of that family");
+        assert!(
+            out.to(Transport::Tcp, "127.0.0.1:5060".parse().unwrap(), None).is_none(),
+            "no listener of that transport"
+        );
     }
 }

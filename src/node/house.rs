@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::RwLock;
 
-use crate::base::{EmployeeId, Instant, Transport, Wall};
+use crate::base::{EmployeeId, HostName, Instant, Transport, Wall, Way};
 use crate::call::Env;
 use crate::net::outbound::Outbound;
 use crate::route::directory::{Directory, Gateway, Peer};
@@ -105,7 +105,11 @@ impl House {
     pub(super) fn lost(&self, peer: SocketAddr, now: Instant) {
         let directory = self.directory();
         let peers = directory.trunks.iter().flat_map(|trunk| &trunk.peers);
-        if !peers.chain(directory.pbxs.iter().flat_map(|pbx| &pbx.peers)).any(|known| known.address == Some(peer)) {
+        if !peers
+            .chain(directory.pbxs.iter().flat_map(|pbx| &pbx.peers))
+            .flat_map(|known| &known.ways)
+            .any(|way| way.address == peer)
+        {
             return;
         }
         let mut unreachable = self.unreachable.write();
@@ -120,7 +124,7 @@ impl House {
     /// Whether each trunk has a peer that is not known to be unreachable.
     pub(super) fn trunks_up(&self, now: Instant) -> Vec<(String, bool)> {
         let directory = self.directory();
-        let answers = |peer: &Peer| peer.address.is_some_and(|at| self.is_reachable(at, now));
+        let answers = |peer: &Peer| peer.ways.iter().any(|way| self.is_reachable(way.address, now));
         directory.trunks.iter().map(|trunk| (trunk.name.to_string(), trunk.peers.iter().any(answers))).collect()
     }
 
@@ -167,16 +171,17 @@ impl Env for View<'_> {
             }
             Destination::Outside { dial, gateway: Gateway::Pbx(pbx), .. } => (dial, &self.directory.pbx(pbx)?.peers),
         };
-        let was_tried = |at: SocketAddr, by: Transport| {
-            tried.iter().any(|target| target.hop.remote == at && target.hop.transport == by)
+        let was_tried = |way: &Way| {
+            let same = |target: &Target| target.hop.remote == way.address && target.hop.transport == way.transport;
+            tried.iter().any(same)
         };
-        let left = peers.iter().filter_map(|peer| peer.address.map(|at| (peer, at)));
+        let left = peers.iter().flat_map(|peer| peer.ways.iter().map(move |way| (peer, *way)));
         // In the files' order, but those that were just found unreachable come last: better than no way at all.
-        let (peer, at) = left
-            .filter(|(peer, at)| !was_tried(*at, peer.transport))
-            .min_by_key(|(_, at)| !self.house.is_reachable(*at, self.now))?;
-        let hop = self.out.to(peer.transport, at)?;
-        Some(Target { uri: build::sip_uri_by(user, &peer.host, peer.port, peer.transport), hop })
+        let (peer, way) = left
+            .filter(|(_, way)| !was_tried(way))
+            .min_by_key(|(_, way)| !self.house.is_reachable(way.address, self.now))?;
+        let hop = self.out.to(way.transport, way.address, Some(HostName::new(&peer.host)))?;
+        Some(Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop))
     }
 }
 
@@ -185,12 +190,12 @@ impl Env for View<'_> {
 pub(super) async fn resolve(directory: &Directory) -> Arc<Directory> {
     let mut resolved = directory.clone();
     for trunk in &mut resolved.trunks {
-        if trunk.peers.iter().any(|peer| peer.address.is_none()) {
+        if trunk.peers.iter().any(|peer| peer.ways.is_empty()) {
             resolve_peers(&mut Arc::make_mut(trunk).peers).await;
         }
     }
     for pbx in &mut resolved.pbxs {
-        if pbx.peers.iter().any(|peer| peer.address.is_none()) {
+        if pbx.peers.iter().any(|peer| peer.ways.is_empty()) {
             resolve_peers(&mut Arc::make_mut(pbx).peers).await;
         }
     }
@@ -198,10 +203,12 @@ pub(super) async fn resolve(directory: &Directory) -> Arc<Directory> {
 }
 
 async fn resolve_peers(peers: &mut [Peer]) {
-    for peer in peers.iter_mut().filter(|peer| peer.address.is_none()) {
-        let asked = tokio::net::lookup_host((peer.host.as_str(), peer.port));
+    for peer in peers.iter_mut().filter(|peer| peer.ways.is_empty()) {
+        let transport = peer.transport.unwrap_or(Transport::Udp);
+        let port = peer.port.unwrap_or(transport.default_port());
+        let asked = tokio::net::lookup_host((peer.host.as_str(), port));
         match tokio::time::timeout(LOOKUP, asked).await {
-            Ok(Ok(mut found)) => peer.address = found.next(),
+            Ok(Ok(found)) => peer.ways = found.take(1).map(|address| Way { transport, address }).collect(),
             Ok(Err(fault)) => {
                 tracing::warn!(peer = peer.uri, %fault, "the peer's name is not found; `ramal reload` asks again");
             }
@@ -287,11 +294,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_among_the_peers_gets_its_address_and_an_unknown_one_none() {
-        let named = |host: &str| Peer { host: host.to_owned(), address: None, ..peer("127.0.0.1:5070") };
+        let named = |host: &str| Peer { host: host.to_owned(), ways: Vec::new(), ..peer("127.0.0.1:5070") };
         let house = house().pbx(|pbx| pbx.peers = vec![named("localhost"), named("nobody.invalid")]);
         let resolved = resolve(&house.build()).await;
         let peers = &resolved.pbxs[0].peers;
-        assert!(peers[0].address.is_some_and(|at| at.ip().is_loopback() && at.port() == 5070));
-        assert_eq!(peers[1].address, None);
+        assert!(peers[0].ways.iter().any(|way| way.address.ip().is_loopback() && way.address.port() == 5070));
+        assert_eq!(peers[1].ways, []);
     }
 }

@@ -470,7 +470,7 @@ mod tests {
 
     fn received(request: Request) -> CallEvent {
         let at = "127.0.0.1:5060".parse().unwrap();
-        let hop = Hop { transport: Transport::Udp, local: at, remote: at, advertised: at };
+        let hop = Hop { transport: Transport::Udp, local: at, remote: at, advertised: at, name: None };
         CallEvent::Received(Box::new(Received { message: request.into(), hop }))
     }
 

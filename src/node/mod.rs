@@ -260,6 +260,7 @@ impl Sockets {
                     sockets.tcp.push(tcp);
                     local
                 }
+                Transport::Tls | Transport::Ws | Transport::Wss => continue, // `check` warns of them
             };
             sockets.listening.push((transport, local));
         }

@@ -148,7 +148,7 @@ impl Inner {
     fn refuse_inside(&self, came: Came, request: &Request) {
         match route::origin(&self.house.directory(), came.path.remote) {
             Origin::Stranger => self.forbid(came, request),
-            Origin::Trunk(_) | Origin::Pbx(_) => {
+            Origin::Trunk(_) | Origin::Pbx(_) | Origin::Phone(_) => {
                 self.answer(came.path, Response::to(request, Status::CALL_DOES_NOT_EXIST));
             }
         }
@@ -200,7 +200,7 @@ impl Inner {
         };
         match origin {
             Origin::Stranger => self.answer_stranger(came, response),
-            Origin::Trunk(_) | Origin::Pbx(_) => self.answer(came.path, response),
+            Origin::Trunk(_) | Origin::Pbx(_) | Origin::Phone(_) => self.answer(came.path, response),
         }
     }
 
@@ -244,11 +244,7 @@ impl Inner {
             timers: self.sip_timers,
             entry,
             blacklisted,
-            label: match origin {
-                Origin::Trunk(name) => name.to_string(),
-                Origin::Pbx(name) => name.to_string(),
-                Origin::Stranger => String::new(),
-            },
+            label: origin.label().to_owned(),
             now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
@@ -274,7 +270,7 @@ impl Inner {
         }
         match route::origin(&self.house.directory(), came.path.remote) {
             Origin::Stranger => self.answer_stranger(came, response),
-            Origin::Trunk(_) | Origin::Pbx(_) => self.answer(came.path, response),
+            Origin::Trunk(_) | Origin::Pbx(_) | Origin::Phone(_) => self.answer(came.path, response),
         }
     }
 
@@ -309,7 +305,7 @@ impl Inner {
     }
 
     fn answer_bytes(&self, path: Path, remote: SocketAddr, bytes: &Bytes) {
-        let hop = Hop { transport: path.transport, local: path.local, remote, advertised: path.local };
+        let hop = Hop { transport: path.transport, local: path.local, remote, advertised: path.local, name: None };
         self.metrics.sent(bytes, false);
         if self.outbound.send(&hop, bytes).is_err() {
             tracing::debug!(%remote, "an answer could not be sent");

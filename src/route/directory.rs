@@ -1,13 +1,12 @@
 //! What the operator's files say, checked once and then believed: lines, queues, employees, trunks, PBXs.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::base::{EmployeeId, PbxName, PhoneNumber, QueueName, Transport, TrunkName};
+use crate::base::{Account, EmployeeId, PbxName, PhoneNumber, QueueName, Secret, Transport, TrunkName, Way};
 use crate::crm::model::EntityKind;
 
 /// Everything that routing knows of the house.
@@ -138,12 +137,19 @@ pub struct Peer {
     pub uri: String,
     /// Host without brackets: a name or an address.
     pub host: String,
-    /// The port, 5060 where none is written.
-    pub port: u16,
-    /// By `;transport=`, else UDP.
-    pub transport: Transport,
-    /// Where that is: literal addresses at once, names once they are looked up.
-    pub address: Option<SocketAddr>,
+    /// The port, where one is written.
+    pub port: Option<u16>,
+    /// By `;transport=`, or `sips:`, where one of them is written.
+    pub transport: Option<Transport>,
+    /// The ways to it, in order of preference: of a literal address at once, of a name once it is looked up.
+    pub ways: Vec<Way>,
+}
+
+impl Peer {
+    /// Whether its host is an address, which no DNS has to be asked for.
+    pub fn is_literal(&self) -> bool {
+        self.host.parse::<std::net::IpAddr>().is_ok()
+    }
 }
 
 /// A header that may hold the number called or the caller.
@@ -184,6 +190,11 @@ pub struct Trunk {
     pub channels: u32,
     pub failover_after: Duration,
     pub failover_on: Vec<u16>,
+    /// `username` and `password`.
+    pub account: Option<Arc<Account>>,
+    pub register: bool,
+    /// How often it is asked whether it is there; zero: never.
+    pub options: Duration,
 }
 
 /// A PBX that serves extensions.
@@ -218,6 +229,8 @@ pub struct Employee {
     pub extension: Option<String>,
     pub mobile: Option<PhoneNumber>,
     pub phones: Vec<PhoneNumber>,
+    /// Set: her phones register here, with her extension as the user.
+    pub password: Option<Secret>,
     pub admin: bool,
     pub line: Option<PhoneNumber>,
 }

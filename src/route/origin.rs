@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::directory::{Directory, Peer};
-use crate::base::{PbxName, TrunkName};
+use crate::base::{EmployeeId, PbxName, TrunkName};
 
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,8 +14,22 @@ pub enum Origin {
     Trunk(TrunkName),
     /// A PBX.
     Pbx(PbxName),
+    /// An employee's own phone, which has registered or shown her password.
+    Phone(EmployeeId),
     /// Nobody whom the files know.
     Stranger,
+}
+
+impl Origin {
+    /// How ladders call it: the trunk's or PBX's name, the employee's id.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Trunk(name) => name.as_str(),
+            Self::Pbx(name) => name.as_str(),
+            Self::Phone(employee) => employee.as_str(),
+            Self::Stranger => "",
+        }
+    }
 }
 
 /// Who sent a request from `source`.
@@ -75,7 +89,7 @@ fn gates(dir: &Directory) -> impl Iterator<Item = Gate<'_>> {
 
 impl Gate<'_> {
     fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.peers.iter().filter_map(|peer| peer.address).map(canonical)
+        self.peers.iter().flat_map(|peer| &peer.ways).map(|way| canonical(way.address))
     }
 
     fn by_accept(&self, source: IpAddr) -> Option<u8> {
@@ -108,6 +122,7 @@ mod tests {
         match origin(&house.build(), source.parse().expect("address and port")) {
             Origin::Trunk(name) => name.to_string(),
             Origin::Pbx(name) => name.to_string(),
+            Origin::Phone(id) => id.to_string(),
             Origin::Stranger => "stranger".to_owned(),
         }
     }
@@ -157,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_peer_whose_name_is_not_looked_up_yet_admits_nobody() {
-        let house = house().trunk(|carrier| carrier.peers[0].address = None);
+        let house = house().trunk(|carrier| carrier.peers[0].ways.clear());
         assert_eq!(from(house, "203.0.113.5:5060"), "stranger");
     }
 

@@ -56,6 +56,10 @@ pub trait Live {
     fn busy(&self, employee: &EmployeeId) -> bool;
     /// When she was last rung, in whatever call.
     fn last_rung(&self, employee: &EmployeeId) -> Option<Wall>;
+    /// Whether a phone of her own has registered.
+    fn registered(&self, _employee: &EmployeeId) -> bool {
+        false
+    }
 }
 
 /// Somebody who can be rung, and by what way.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::directory::*;
 use super::plan::{Live, Presence};
-use crate::base::{EmployeeId, PhoneNumber, Transport, Wall};
+use crate::base::{EmployeeId, PhoneNumber, Transport, Wall, Way};
 
 /// The number of the house's line.
 pub(crate) const LINE: &str = "+551140028922";
@@ -24,9 +24,9 @@ pub(crate) fn peer(address: &str) -> Peer {
     Peer {
         uri: format!("sip:{address}"),
         host: at.ip().to_string(),
-        port: at.port(),
-        transport: Transport::Udp,
-        address: Some(at),
+        port: Some(at.port()),
+        transport: None,
+        ways: vec![Way { transport: Transport::Udp, address: at }],
     }
 }
 
@@ -60,6 +60,7 @@ pub(crate) fn employee(id: &str, extension: &str) -> Employee {
         extension: Some(extension.into()),
         mobile: None,
         phones: Vec::new(),
+        password: None,
         admin: false,
         line: None,
     }
@@ -116,6 +117,9 @@ pub(crate) fn trunk(name: &str, peers: &[&str]) -> Trunk {
         channels: 0,
         failover_after: Duration::from_secs(3),
         failover_on: vec![408, 500, 502, 503, 504],
+        account: None,
+        register: false,
+        options: Duration::from_secs(30),
     }
 }
 

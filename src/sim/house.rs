@@ -59,9 +59,9 @@ impl Env for House {
 
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
         let (user, peers) = self.peers(destination)?;
-        let fresh = |p: &&Peer| p.address.is_some() && !tried.iter().any(|t| Some(t.hop.remote) == p.address);
-        let remote = peers.iter().find(fresh)?.address?;
-        let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us };
-        Some(Target { uri: format!("sip:{user}@{remote}"), hop })
+        let fresh = |remote: &SocketAddr| tried.iter().all(|t| t.hop.remote != *remote);
+        let remote = peers.iter().flat_map(|peer| &peer.ways).map(|way| way.address).find(fresh)?;
+        let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us, name: None };
+        Some(Target::new(format!("sip:{user}@{remote}"), hop))
     }
 }

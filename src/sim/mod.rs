@@ -301,7 +301,7 @@ impl Sim {
         if let Message::Request(request) = &mut message {
             request.headers.stamp_source(from);
         }
-        let hop = Hop { transport: Transport::Udp, local: self.us, remote: from, advertised: self.us };
+        let hop = Hop { transport: Transport::Udp, local: self.us, remote: from, advertised: self.us, name: None };
         let id = match (known, &message, key) {
             (Some(id), _, _) => id,
             (None, Message::Request(request), Some(key)) if request.method == rsip::Method::Invite => {
@@ -322,11 +322,10 @@ impl Sim {
         let invitation = invitation(request);
         let dir = self.house.directory.clone();
         let origin = origin(&dir, from);
-        let label = match &origin {
-            Origin::Trunk(name) => name.to_string(),
-            Origin::Pbx(name) => name.to_string(),
-            Origin::Stranger => return None,
-        };
+        if origin == Origin::Stranger {
+            return None;
+        }
+        let label = origin.label().to_owned();
         let (entry, blacklisted) = match inbound(&dir, &origin, &invitation.identities) {
             Ok(entry) => (entry, false),
             Err(Refusal::Blacklisted(incoming)) => (crate::route::Entry::Incoming(*incoming), true),
@@ -364,7 +363,7 @@ impl Sim {
             },
         };
         let Some((_, party)) = self.parties.iter_mut().find(|(p, _)| *p == id) else { return };
-        let hop = Hop { transport: Transport::Udp, local: to, remote: from, advertised: to };
+        let hop = Hop { transport: Transport::Udp, local: to, remote: from, advertised: to, name: None };
         let sends = party.receive(self.now, &Received { message, hop });
         self.send_all(sends);
     }

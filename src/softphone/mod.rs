@@ -105,7 +105,7 @@ impl Party {
     }
 
     fn hop(&self) -> Hop {
-        Hop { transport: Transport::Udp, local: self.at, remote: self.us, advertised: self.at }
+        Hop { transport: Transport::Udp, local: self.at, remote: self.us, advertised: self.at, name: None }
     }
 
     /// What she says of her media.
@@ -121,7 +121,7 @@ impl Party {
     /// Calls `user`; `offer` false: leaves the offer to the other side.
     pub fn call(&mut self, now: Now, user: &str, from: Option<&str>, offer: bool) -> Vec<Transmit> {
         let mut out = AgentOut::default();
-        let target = Target { uri: format!("sip:{user}@{}", self.us), hop: self.hop() };
+        let target = Target::new(format!("sip:{user}@{}", self.us), self.hop());
         let invite = OutgoingInvite {
             caller: CallerId { display: String::new(), user: from.map(str::to_owned) },
             max_forwards: 70,

@@ -245,7 +245,7 @@ impl Shared {
             let mut phones = self.state.lock();
             let now = self.clock.now();
             let Some((_, party, _)) = phones.parties.iter_mut().find(|(id, ..)| *id == call) else { return };
-            let hop = Hop { transport: Transport::Udp, local: self.at, remote: from, advertised: self.at };
+            let hop = Hop { transport: Transport::Udp, local: self.at, remote: from, advertised: self.at, name: None };
             party.receive(now, &Received { message, hop })
         };
         self.send(&sends);

@@ -8,9 +8,9 @@ use ipnet::IpNet;
 
 use super::names::Names;
 use super::numbers::Numbers;
-use crate::base::phone;
+use crate::base::{Account, phone};
 use crate::config::fault::{At, Fault, List, Place, Report};
-use crate::config::raw::{Outgoing, Raw, RawPbx};
+use crate::config::raw::{Outgoing, Raw, RawPbx, RawTrunk};
 use crate::route::directory::{IdentityHeader, NumbersOut, Pbx, Trunk};
 
 /// The trunks, in file order.
@@ -44,9 +44,40 @@ pub(super) fn trunks(raw: &Raw, report: &Report) -> Vec<Arc<Trunk>> {
             channels: written(trunk.channels.as_ref(), 0),
             failover_after: written(trunk.failover_after.as_ref(), Duration::from_secs(3)),
             failover_on: trunk.failover_on.clone().unwrap_or_else(|| vec![408, 500, 502, 503, 504]),
+            account: account(trunk, &who, report),
+            register: written(trunk.register.as_ref(), false),
+            options: written(trunk.options.as_ref(), Duration::from_secs(30)),
         }));
     }
     all
+}
+
+/// What answers the carrier's challenges: both keys or none.
+fn account(trunk: &RawTrunk, who: &str, report: &Report) -> Option<Arc<Account>> {
+    let registers = trunk.register.as_ref().filter(|register| register.value);
+    match (&trunk.username, &trunk.password) {
+        (Some(username), Some(password)) => {
+            Some(Arc::new(Account { username: username.value.clone(), password: password.value.clone() }))
+        }
+        (None, None) => {
+            if let Some(register) = registers {
+                let message = format!("{who}: `register` without `username` and `password`");
+                report.warn(Fault::new(&register.place, message).help("most carriers challenge a REGISTER"));
+            }
+            None
+        }
+        (Some(username), None) => {
+            let message = format!("{who}: `username` without `password`");
+            report
+                .warn(Fault::new(&username.place, message).help("as long as there is none, 401 and 407 fail the call"));
+            None
+        }
+        (None, Some(password)) => {
+            let message = format!("{who}: `password` without `username`");
+            report.fault(Fault::new(&password.place, message).help("add username = \"…\", as the carrier gave it"));
+            None
+        }
+    }
 }
 
 /// The PBXs, in file order.
@@ -161,7 +192,7 @@ fn gateways(raw: &Raw) -> Vec<Gateway<'_>> {
             peers: peers
                 .iter()
                 .flat_map(|peers| &peers.value)
-                .filter_map(|peer| Some((&peer.place, peer.value.address?)))
+                .flat_map(|peer| peer.value.ways.iter().map(|way| (&peer.place, way.address)))
                 .collect(),
             accept: accept.as_ref(),
         })

@@ -40,6 +40,7 @@ pub(super) fn employees(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> Ve
             extension: employee.extension.as_ref().map(|extension| extension.value.clone()),
             mobile,
             phones,
+            password: employee.password.as_ref().map(|password| password.value.clone()),
             admin: written(employee.admin.as_ref(), false),
             line: employee.line.as_ref().and_then(|line| numbers.line(line, &who, report)),
         }));

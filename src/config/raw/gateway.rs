@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::fault::{At, List, Place};
+use crate::base::Secret;
+use crate::config::fault::{At, List};
 use crate::config::tree::{Section, word};
 use crate::config::value;
 use crate::route::directory::{IdentityHeader, NumbersOut, Peer};
@@ -24,19 +25,19 @@ pub(crate) struct RawTrunk {
     pub(crate) channels: Option<At<u32>>,
     pub(crate) failover_after: Option<At<Duration>>,
     pub(crate) failover_on: Option<Vec<u16>>,
+    pub(crate) username: Option<At<String>>,
+    pub(crate) password: Option<At<Secret>>,
+    pub(crate) register: Option<At<bool>>,
+    pub(crate) options: Option<At<Duration>>,
     pub(crate) later: TrunkLater,
 }
 
 /// Keys of a trunk that this release reads and does not do.
 #[derive(Debug)]
 pub(crate) struct TrunkLater {
-    pub(crate) username: Option<Place>,
-    pub(crate) password: Option<Place>,
-    pub(crate) register: Option<At<bool>>,
     pub(crate) codecs: Option<List<String>>,
     /// Whether media may come from anywhere.
     pub(crate) media_from: Option<At<bool>>,
-    pub(crate) options: Option<At<Duration>>,
 }
 
 /// Headers that may hold the number called.
@@ -59,12 +60,8 @@ impl RawTrunk {
         let name = name(&mut section, "trunk", "\"carrier\"");
         let peers = section.list("peers", value::peer);
         let later = TrunkLater {
-            username: section.parsed("username", value::text).map(|at| at.place),
-            password: section.unused_secret("password"),
-            register: section.flag("register"),
             codecs: section.list("codecs", value::text),
             media_from: section.word("media_from", &[("signalling", false), ("any", true)]),
-            options: section.parsed("options", value::duration),
         };
         let this = Self {
             name,
@@ -79,6 +76,10 @@ impl RawTrunk {
             channels: section.count("channels", 0..=100_000),
             failover_after: section.parsed("failover_after", value::some_time),
             failover_on: section.counts("failover_on", 300..=699),
+            username: section.parsed("username", value::text),
+            password: section.secret("password"),
+            register: section.flag("register"),
+            options: section.parsed("options", value::duration),
             later,
         };
         section.finish();

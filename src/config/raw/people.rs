@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::gateway::named;
 use super::line::{RawFallback, fallback};
+use crate::base::Secret;
 use crate::config::fault::{At, List, Place};
 use crate::config::tree::Section;
 use crate::config::value;
@@ -19,7 +20,7 @@ pub(crate) struct RawEmployee {
     pub(crate) phones: Option<List<String>>,
     pub(crate) admin: Option<At<bool>>,
     pub(crate) line: Option<At<String>>,
-    pub(crate) password: Option<Place>,
+    pub(crate) password: Option<At<Secret>>,
     pub(crate) login: Option<Place>,
     pub(crate) crm_user: Option<At<u64>>,
 }
@@ -35,7 +36,7 @@ impl RawEmployee {
             phones: section.list("phones", value::text),
             admin: section.word("role", &[("employee", false), ("admin", true)]),
             line: section.parsed("line", value::text),
-            password: section.unused_secret("password"),
+            password: section.secret("password"),
             login: section.unused_secret("login"),
             crm_user: section.count("crm_user", 1..=i64::MAX),
         };

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::base::Secret;
 use crate::config::fault::{At, Place};
-use crate::config::secret::Secret;
 use crate::config::settings::{LogFormat, LogLevel};
 use crate::config::tree::Section;
 use crate::config::value::{self, Wrong};

@@ -46,7 +46,10 @@ fn the_defaults_of_trunks_queues_and_lines_are_those_of_the_contract() {
     assert_eq!((trunk.numbers_out, trunk.channels, trunk.trusted), (NumbersOut::E164, 0, false));
     assert_eq!(trunk.failover_on, [408, 500, 502, 503, 504]);
     assert!(trunk.accept.is_empty());
-    assert_eq!(trunk.peers.first().and_then(|peer| peer.address), Some("203.0.113.5:5060".parse().unwrap()));
+    assert_eq!(
+        trunk.peers.first().and_then(|peer| peer.ways.first()).map(|way| way.address),
+        Some("203.0.113.5:5060".parse().unwrap())
+    );
     let pbx = directory.pbx_for("250").unwrap();
     assert_eq!((pbx.outgoing, pbx.connected_line), (None, true));
     assert_eq!(pbx.dial_prefix, ["0"]);
@@ -145,17 +148,21 @@ fn durations_and_sizes_have_their_units() {
     assert!(value::size("0B").is_err() && value::size("1G").is_err());
 }
 
+fn address(peer: &crate::route::directory::Peer) -> Option<std::net::SocketAddr> {
+    peer.ways.first().map(|way| way.address)
+}
+
 #[test]
 fn peers_are_addresses_or_names() {
     let peer = value::peer("sip:sbc.example.com:5070;transport=tcp").unwrap();
     assert_eq!(
-        (peer.host.as_str(), peer.port, peer.transport, peer.address),
-        ("sbc.example.com", 5070, Transport::Tcp, None)
+        (peer.host.as_str(), peer.port, peer.transport, address(&peer)),
+        ("sbc.example.com", Some(5070), Some(Transport::Tcp), None)
     );
     let peer = value::peer("sip:[2001:db8::1]").unwrap();
-    assert_eq!((peer.host.as_str(), peer.address), ("2001:db8::1", Some("[2001:db8::1]:5060".parse().unwrap())));
+    assert_eq!((peer.host.as_str(), address(&peer)), ("2001:db8::1", Some("[2001:db8::1]:5060".parse().unwrap())));
     let peer = value::peer("sip:10.0.0.5:5080;transport=UDP").unwrap();
-    assert_eq!((peer.port, peer.transport), (5080, Transport::Udp));
+    assert_eq!((peer.port, peer.transport), (Some(5080), Some(Transport::Udp)));
     assert!(
         ["sip:", "sip:[::1", "sip:[::1]x", "sip:host:", "sip:host:0", "sip:ho st"]
             .iter()

@@ -116,6 +116,8 @@ pub fn inbound(dir: &Directory, origin: &Origin, ids: &Identities) -> Result<Ent
             incoming(dir, line, ids, &trunk.caller_from, trunk.trusted)
         }
         Origin::Pbx(name) => from_pbx(dir, dir.pbx(name).ok_or(Refusal::Stranger)?, ids),
+        // Her phone is who she is, whatever From says: S2 of docs/security.md.
+        Origin::Phone(id) => from_phone(dir, dir.employee(id).ok_or(Refusal::Stranger)?, ids),
     }
 }
 
@@ -169,7 +171,18 @@ fn from_pbx(dir: &Directory, pbx: &Arc<Pbx>, ids: &Identities) -> Result<Entry, 
         return incoming(dir, line, ids, &order, true);
     }
     let extension = inside.unwrap_or(&ids.from.user).to_owned();
-    let by = Dialler::at(dir, pbx, &extension);
+    placed(dir, Dialler::at(dir, pbx, &extension), extension, ids)
+}
+
+/// An employee calls from a phone of her own.
+fn from_phone(dir: &Directory, employee: &Arc<Employee>, ids: &Identities) -> Result<Entry, Refusal> {
+    let extension = employee.extension.clone().ok_or(Refusal::Stranger)?;
+    placed(dir, Dialler::employee(dir, employee), extension, ids)
+}
+
+/// Somebody inside dials.
+fn placed(dir: &Directory, by: Dialler, extension: String, ids: &Identities) -> Result<Entry, Refusal> {
+    let called = &ids.request_uri.user;
     let to = dial(dir, &by, called)?;
     match (to, by.line) {
         (Dialled::Destination(to @ Destination::Outside { .. }), _) => outgoing(dir, by.employee, extension, to),

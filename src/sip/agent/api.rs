@@ -1,9 +1,12 @@
 //! The words between a call and its user agent.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Hop, Identities, LegId, Party};
+use crate::base::{Account, Hop, Identities, LegId, Party};
 use crate::sip::message::Message;
 
 /// A message and the way it came by; answers go back along it.
@@ -82,6 +85,19 @@ pub struct Target {
     pub uri: String,
     /// Where the INVITE is sent.
     pub hop: Hop,
+    /// Route values that it goes with: the Path of a registration (RFC 3327 §5.3).
+    pub routes: Vec<String>,
+    /// What answers a 401 or 407 of the peer's, in this request and in all that follow in its dialog.
+    pub account: Option<Arc<Account>>,
+    /// How long the peer may be silent, without any response at all, before it counts as dead; `None`: 64 T1.
+    pub silence: Option<Duration>,
+}
+
+impl Target {
+    /// This URI by this way, with nothing else about it.
+    pub const fn new(uri: String, hop: Hop) -> Self {
+        Self { uri, hop, routes: Vec::new(), account: None, silence: None }
+    }
 }
 
 /// Who a leg says is calling: From, and P-Asserted-Identity unless anonymous.

@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn every_stream_of_the_offer_stands_there_with_port_zero() {
         let at = "192.0.2.1:5060".parse().unwrap();
-        let hop = Hop { transport: Transport::Udp, local: at, remote: at, advertised: at };
+        let hop = Hop { transport: Transport::Udp, local: at, remote: at, advertised: at, name: None };
         let offer = b"v=0\r\no=x 1 1 IN IP4 h\r\ns=-\r\nt=1 2\r\nm=audio 4000 RTP/AVP 8 101\r\na=x\r\nm=video 4002 RTP/AVP 99\r\n";
         let answer = refusing_answer(offer, &hop, 7);
         assert_eq!(
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn an_offer_that_is_no_sdp_gives_an_answer_without_streams() {
         let at = "[2001:db8::1]:5060".parse().unwrap();
-        let hop = Hop { transport: Transport::Udp, local: at, remote: at, advertised: at };
+        let hop = Hop { transport: Transport::Udp, local: at, remote: at, advertised: at, name: None };
         let answer = refusing_answer(b"\xff\nm=\n", &hop, 1);
         assert!(String::from_utf8_lossy(&answer).contains("o=- 1 1 IN IP6 2001:db8::1\r\n"));
     }

@@ -71,20 +71,20 @@ pub fn sip_uri_at(user: &str, host: &str) -> String {
 }
 
 /// The Request-URI of `user` at a peer that the files name: `sip:user@host:port;transport=tcp`.
-pub fn sip_uri_by(user: &str, host: &str, port: u16, transport: Transport) -> String {
+pub fn sip_uri_by(user: &str, host: &str, port: Option<u16>, transport: Transport) -> String {
     let mut uri = sip_uri_at(user, host);
-    if port != 5060 {
+    if let Some(port) = port.filter(|port| *port != transport.default_port()) {
         uri.push_str(&format!(":{port}"));
     }
-    if transport == Transport::Tcp {
-        uri.push_str(";transport=tcp");
+    if let Some(word) = transport.uri_parameter() {
+        uri.push_str(&format!(";transport={word}"));
     }
     uri
 }
 
-/// The Contact by which the peer reaches us: `<sip:user@host:port>`, with `transport=tcp` where it is TCP.
+/// The Contact by which the peer reaches us: `<sip:user@host:port>`, with the transport where it is not UDP.
 pub fn contact(user: &str, at: SocketAddr, transport: Transport) -> String {
-    let transport = if transport == Transport::Tcp { ";transport=tcp" } else { "" };
+    let transport = transport.uri_parameter().map(|word| format!(";transport={word}")).unwrap_or_default();
     format!("<{}{transport}>", sip_uri(user, at))
 }
 

@@ -36,7 +36,7 @@ fn an_invite_says_who_calls_and_what_we_can() {
 #[test]
 fn an_anonymous_caller_stays_so() {
     let mut script = Script::new();
-    let target = Target { uri: "sip:201@10.0.0.9".into(), hop: hop("10.0.0.1:5060", PEER) };
+    let target = Target::new("sip:201@10.0.0.9".into(), hop("10.0.0.1:5060", PEER));
     let invite = OutgoingInvite { caller: CallerId { display: "Maria".into(), user: None }, ..outgoing(None) };
     script.act(|agent, now, out| agent.invite(now, &target, &invite, out));
     let invite = script.request();

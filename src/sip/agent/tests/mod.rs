@@ -36,7 +36,7 @@ fn at(millis: u64) -> Now {
 
 fn hop(local: &str, remote: &str) -> Hop {
     let local = local.parse().unwrap();
-    Hop { transport: Transport::Udp, local, remote: remote.parse().unwrap(), advertised: local }
+    Hop { transport: Transport::Udp, local, remote: remote.parse().unwrap(), advertised: local, name: None }
 }
 
 fn read(bytes: &Bytes) -> Message {

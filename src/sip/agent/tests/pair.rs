@@ -56,7 +56,7 @@ impl Pair {
 
     pub(super) fn invite(&mut self, offer: Option<Bytes>) {
         let hop = Hop { transport: self.transport, ..hop("10.0.0.1:5060", "10.0.0.2:5060") };
-        let target = Target { uri: "sip:201@10.0.0.2".into(), hop };
+        let target = Target::new("sip:201@10.0.0.2".into(), hop);
         self.caller(|agent, now, out| {
             agent.invite(now, &target, &outgoing(offer), out);
         });
@@ -159,7 +159,13 @@ impl Pair {
         while let Some((from, sent)) = flying.pop_front() {
             let (to, agent) = if from == Caller { (Callee, &mut self.callee) } else { (Caller, &mut self.caller) };
             let here = sent.hop.remote;
-            let hop = Hop { transport: sent.hop.transport, local: here, remote: sent.hop.local, advertised: here };
+            let hop = Hop {
+                transport: sent.hop.transport,
+                local: here,
+                remote: sent.hop.local,
+                advertised: here,
+                name: None,
+            };
             let mut out = AgentOut::default();
             agent.receive(at(self.millis), &Received { message: read(&sent.bytes), hop }, &mut out);
             flying.extend(self.launch(to, out));

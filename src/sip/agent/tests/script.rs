@@ -34,7 +34,7 @@ impl Script {
 
     /// Calls the peer as leg B; gives the INVITE.
     pub(super) fn invite(&mut self, offer: Option<Bytes>) -> Request {
-        let target = Target { uri: "sip:201@10.0.0.9".into(), hop: hop(US, PEER) };
+        let target = Target::new("sip:201@10.0.0.9".into(), hop(US, PEER));
         self.act(|agent, now, out| agent.invite(now, &target, &outgoing(offer), out));
         self.request()
     }

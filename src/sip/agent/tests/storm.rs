@@ -165,7 +165,7 @@ fn whatever_happens_each_invite_has_one_end_and_nothing_is_left() {
     let mut answered = 0;
     for seed in 0..300 {
         let mut storm = Storm::new(seed);
-        let target = Target { uri: "sip:201@10.0.0.2".into(), hop: hop("10.0.0.1:5060", "10.0.0.2:5060") };
+        let target = Target::new("sip:201@10.0.0.2".into(), hop("10.0.0.1:5060", "10.0.0.2:5060"));
         let invite = outgoing(if seed % 3 == 0 { None } else { offer() });
         storm.act(Caller, |agent, now, out| {
             agent.invite(now, &target, &invite, out);
