@@ -43,6 +43,14 @@ pub(super) enum Full {
 }
 
 impl Full {
+    /// Whether a call for help goes on all the same: it does, but to a node that is about to be gone.
+    pub(super) const fn spares_emergencies(self) -> bool {
+        match self {
+            Self::Unsaved | Self::Calls | Self::Rate | Self::Employee => true,
+            Self::Draining => false,
+        }
+    }
+
     /// Seconds after which it is worth trying again: the value of Retry-After.
     pub(super) const fn retry_after(self) -> u32 {
         match self {

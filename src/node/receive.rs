@@ -18,6 +18,8 @@ use super::surviving::surviving;
 use crate::base::{CallId, EmployeeId, Hop, Transport};
 use crate::call::{Beginning, Call, CallEvent};
 use crate::net::sink::{Path, Sink};
+use crate::route::directory::Directory;
+use crate::route::plan::Destination;
 use crate::route::{self, Entry, Origin, Refusal};
 use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
 use crate::sip::message::{
@@ -265,11 +267,18 @@ impl Inner {
         let path = came.path;
         let directory = self.house.directory_kept();
         let load = Load { calls: self.live.up(), most: directory.limits.calls, store_is_full: self.store.is_full() };
-        if let Err(full) = self.admission.admit(load) {
-            return self.refuse_for_now(came, &request, full);
-        }
+        let admitted = self.admission.admit(load);
         let invitation = message::invitation(&request);
-        let (entry, blacklisted) = match route::inbound(&directory, origin, &invitation.identities) {
+        let routed = || route::inbound(&directory, origin, &invitation.identities);
+        let routed = match admitted {
+            Ok(()) => routed(),
+            // Only of those that are past the limits it is asked before, whether somebody calls for help.
+            Err(full) => match routed() {
+                Ok(entry) if full.spares_emergencies() && is_emergency(&directory, &entry) => Ok(entry),
+                _ => return self.refuse_for_now(came, &request, full),
+            },
+        };
+        let (entry, blacklisted) = match routed {
             Ok(entry) => (entry, false),
             Err(Refusal::Blacklisted(incoming)) => (Entry::Incoming(*incoming), true),
             Err(refusal) => {
@@ -279,6 +288,7 @@ impl Inner {
             }
         };
         if let Some(dialler) = dialler(&entry)
+            && !is_emergency(&directory, &entry)
             && self.house.placed(dialler) >= directory.limits.per_employee
         {
             return self.refuse_for_now(came, &request, Full::Employee);
@@ -392,6 +402,13 @@ fn dialler(entry: &Entry) -> Option<&EmployeeId> {
         Entry::Outgoing(outgoing) => outgoing.employee.as_ref().map(|employee| &employee.id),
         Entry::Incoming(_) | Entry::Internal(_) => None,
     }
+}
+
+/// Whether somebody calls for help: such a call goes past every limit.
+fn is_emergency(directory: &Directory, entry: &Entry) -> bool {
+    let Entry::Outgoing(outgoing) = entry else { return false };
+    matches!(&outgoing.to, Destination::Outside { dial, number: None, .. }
+        if directory.limits.emergency.iter().any(|code| code == dial))
 }
 
 /// What makes or changes a session inside a dialog; other requests may carry whatever the far end understands.
