@@ -26,6 +26,8 @@ pub(super) struct Facts {
     pub(super) dialled: Option<Dialled>,
     /// What phones that ring are shown: the name is the CRM's, once it is known.
     pub(super) caller_id: CallerId,
+    /// The caller inside asked that nobody outside is told who she is.
+    pub(super) private: bool,
     /// What the lookup came to; `None` while it runs.
     pub(super) lookup: Option<Lookup>,
     /// What a lookup that came too late said: the activity goes there.
@@ -68,6 +70,7 @@ impl Facts {
             dialler: None,
             dialled: None,
             caller_id: CallerId { display: String::new(), user: None },
+            private: false,
             lookup: None,
             late_client: None,
             // RFC 3261 §16.6 step 3, of proxies: "the proxy MUST decrement its value by one (1)"; kept here so that loops end.
@@ -97,7 +100,8 @@ impl Facts {
         self.address = caller.address;
     }
 
-    fn outgoing(&mut self, Outgoing { employee, extension, line, to, number, excluded }: Outgoing) {
+    fn outgoing(&mut self, Outgoing { employee, extension, line, to, number, excluded, private }: Outgoing) {
+        self.private = private;
         self.direction = Direction::Outgoing;
         self.from = extension;
         self.to = number.map_or_else(|| to.label().to_owned(), |n| n.to_string());

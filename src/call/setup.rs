@@ -47,6 +47,7 @@ impl Call {
         };
         let invite = OutgoingInvite {
             caller: self.facts.caller_id.clone(),
+            private: self.facts.private,
             max_forwards: self.facts.max_forwards,
             offer: self.leg(LegId::A).and_then(|a| a.heard.clone()),
             referred_by: None,

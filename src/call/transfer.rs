@@ -170,6 +170,7 @@ impl Call {
         let offer = self.leg(stays).and_then(|l| l.heard.as_ref()).map(|heard| sdp::without_hold(heard));
         OutgoingInvite {
             caller: self.identity_of(stays),
+            private: false,
             max_forwards: self.facts.max_forwards,
             offer,
             referred_by,

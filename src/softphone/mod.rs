@@ -124,6 +124,7 @@ impl Party {
         let target = Target::new(format!("sip:{user}@{}", self.us), self.hop());
         let invite = OutgoingInvite {
             caller: CallerId { display: String::new(), user: from.map(str::to_owned) },
+            private: false,
             max_forwards: 70,
             offer: offer.then(|| self.sdp()),
             referred_by: None,

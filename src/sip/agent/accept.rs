@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rsip::Method;
 
+use super::credentials::Wallet;
 use super::leg::{Ack, Bye, Leg, Ringing, Unacked, Usage};
 use super::transactions::{Wants, send_all};
 use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose, tokens};
@@ -76,6 +77,7 @@ impl UserAgent {
             sent: None,
             acks: Vec::new(),
             refers: 0,
+            wallet: Wallet::new(self.caller_account.clone()),
         });
         let at = self.open(key, LegId::A, hop, request, Wants::Call);
         self.trying(now, at, out);
