@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{EmployeeId, PhoneNumber};
+use crate::base::{EmployeeId, PhoneNumber, TrunkName};
 use crate::crm::model::{Direction, EntityRef, Exclusion, Lookup};
 use crate::route::directory::Line;
 use crate::route::{Dialled, Entry, Incoming, Internal, Outgoing};
@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub(super) to: String,
     /// Our line.
     pub(super) line: Option<Arc<Line>>,
+    /// The trunk that the call came by.
+    pub(super) trunk: Option<TrunkName>,
     /// The customer's number, where one is to be looked up.
     pub(super) customer: Option<PhoneNumber>,
     /// The employee who dialled.
@@ -66,6 +68,7 @@ impl Facts {
             from: String::new(),
             to: String::new(),
             line: None,
+            trunk: None,
             customer: None,
             dialler: None,
             dialled: None,

@@ -208,8 +208,11 @@ impl Inner {
     fn invited(self: &Arc<Self>, path: Path, origin: &Origin, request: Request, keys: InviteKeys) {
         let directory = self.house.directory_kept();
         let load = Load { calls: self.live.up(), most: directory.limits.calls, store_is_full: self.store.is_full() };
-        if let Err(full) = self.admission.admit(load) {
-            return self.refuse_for_now(path, &request, full);
+        let is_emergency = route::is_emergency(&directory, origin, &message::uri_party(&request.uri).user);
+        match self.admission.admit(load) {
+            Err(full) if !is_emergency || full == Full::Draining => return self.refuse_for_now(path, &request, full),
+            // A call for help goes through, whatever the limits say.
+            Err(_) | Ok(()) => {}
         }
         let invitation = message::invitation(&request);
         let (entry, blacklisted) = match route::inbound(&directory, origin, &invitation.identities) {
@@ -222,6 +225,7 @@ impl Inner {
             }
         };
         if let Some(dialler) = dialler(&entry)
+            && !is_emergency
             && self.house.placed(dialler) >= directory.limits.per_employee
         {
             return self.refuse_for_now(path, &request, Full::Employee);
@@ -245,6 +249,7 @@ impl Inner {
             entry,
             blacklisted,
             label: origin.label().to_owned(),
+            trunk: if let Origin::Trunk(name) = origin { Some(name.clone()) } else { None },
             now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
