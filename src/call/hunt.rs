@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::cx::Cx;
+use super::early::EarlyRelay;
 use super::leg::{Called, Leg};
 use super::{Call, CallAction};
 use crate::base::{Instant, LegId};
@@ -44,6 +45,8 @@ pub(super) struct Hunt {
     pub(super) ringing: SmallVec<[LegId; 4]>,
     /// All legs that it called, those that it gave up included: one of them may answer all the same.
     called: SmallVec<[LegId; 4]>,
+    /// Early offers that wait for the other side's answer.
+    pub(super) early: SmallVec<[EarlyRelay; 1]>,
     /// When their time is over.
     pub(super) until: Instant,
     /// Who was rung already.
@@ -65,7 +68,8 @@ impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        Self { quarry, invite, ringing, called, until: Instant::default(), rung, finals }
+        let early = SmallVec::new();
+        Self { quarry, invite, ringing, called, early, until: Instant::default(), rung, finals }
     }
 
     fn rings(&mut self, leg: LegId) {

@@ -9,6 +9,7 @@
 pub mod action;
 mod bridge;
 mod cx;
+mod early;
 mod ending;
 pub mod env;
 pub mod event;

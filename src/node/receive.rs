@@ -18,7 +18,7 @@ use crate::base::{CallId, EmployeeId, Hop};
 use crate::call::{Beginning, Call, CallEvent};
 use crate::net::sink::{Path, Sink};
 use crate::route::{self, Entry, Origin, Refusal};
-use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
+use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag, is_loop};
 use crate::sip::message::{
     self, Fault, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
 };
@@ -183,6 +183,9 @@ impl Inner {
         if let Some(objection) = inspect(&request, SUPPORTED) {
             return self.answer(path, objection.response(&request));
         }
+        if is_loop(&request) {
+            return self.answer(path, Response::to(&request, Status::LOOP_DETECTED));
+        }
         self.invited(path, &origin, request, keys);
     }
 
@@ -334,7 +337,7 @@ fn dialler(entry: &Entry) -> Option<&EmployeeId> {
 
 /// What makes or changes a session inside a dialog; other requests may carry whatever the far end understands.
 fn is_renegotiation(request: &Request) -> bool {
-    matches!(request.method, Method::Invite | Method::Update) && request.headers.to_tag().is_some()
+    matches!(request.method, Method::Invite | Method::Update | Method::PRack) && request.headers.to_tag().is_some()
 }
 
 /// Methods that mean nothing outside a dialog, or a transaction.
