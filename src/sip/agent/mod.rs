@@ -169,6 +169,11 @@ impl UserAgent {
         asked.next().map(|client| client.hop.remote)
     }
 
+    /// Whether a request of ours waits for its final answer.
+    pub fn asks(&self) -> bool {
+        self.clients.iter().any(transactions::Outgoing::is_open)
+    }
+
     /// Whether an offer may be sent on this leg now: none is under way in either direction.
     pub fn may_offer(&self, leg: LegId) -> bool {
         self.is_up(leg) && self.under_way(leg).may_offer()
