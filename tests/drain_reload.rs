@@ -9,12 +9,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use house::{House, SDP, SOON, Wire, answer, header, invite};
 use ramal::crm::model::{CallRecord, Outcome};
 use ramal::store::{CallFilter, Reader};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 const LINE: &str = "+551140028922";
 const CUSTOMER: &str = "+5521976543210";
@@ -238,7 +239,7 @@ async fn calls_that_outlive_the_drain_are_hung_up_on_both_sides_and_stand_in_the
     let (status, calls) = serve.ends().await;
     assert_eq!(status.code(), Some(0));
     let mut outcomes: Vec<_> = calls.iter().map(|call| call.outcome).collect();
-    outcomes.sort_by_key(|outcome| outcome.map(|outcome| outcome.as_str()));
+    outcomes.sort_by_key(|outcome| outcome.map(ramal::crm::model::Outcome::as_str));
     assert_eq!(outcomes, [Some(Outcome::Answered), Some(Outcome::Missed)]);
 }
 
@@ -318,7 +319,7 @@ async fn sighup_changes_lines_queues_people_and_trunks_under_calls_that_go_on() 
     assert_eq!(status.code(), Some(0));
     let first = calls.iter().find(|call| call.outcome == Some(Outcome::Answered)).expect("it was answered");
     assert_eq!(first.line.map(|line| line.to_string()).as_deref(), Some(LINE));
-    assert_eq!(first.employee.as_ref().map(|employee| employee.as_str()), Some("bruno"));
+    assert_eq!(first.employee.as_ref().map(ramal::base::EmployeeId::as_str), Some("bruno"));
 }
 
 #[tokio::test]
