@@ -14,10 +14,12 @@ mod house;
 mod late;
 mod live;
 mod metrics;
+mod offenders;
 mod outside;
 mod perform;
 mod receive;
 mod registrar;
+mod repeats;
 mod strangers;
 mod surviving;
 mod timers;
@@ -46,6 +48,7 @@ use self::metrics::Metrics;
 use self::outside::Beyond;
 use self::receive::Reception;
 use self::registrar::Registrar;
+use self::repeats::Repeats;
 use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
@@ -113,6 +116,7 @@ struct Inner {
     admission: Admission,
     registrar: Registrar,
     beyond: Beyond,
+    repeats: Repeats,
     outbound: Outbound,
     store: Store,
     outbox: Outbox<Backend>,
@@ -164,6 +168,7 @@ impl Node {
                 admission,
                 registrar,
                 beyond: Beyond::new(Ids::from_os(), sip_timers),
+                repeats: Repeats::new(t.t1),
                 outbound: Outbound::new(sockets.udp.clone(), tcp, connections, naming),
                 store,
                 outbox,
