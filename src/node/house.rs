@@ -12,12 +12,13 @@ use parking_lot::RwLock;
 use super::live::FarEnd;
 use super::registrar::Registrar;
 use crate::base::{EmployeeId, HostName, Instant, Transport, TrunkName, Wall, Way};
-use crate::call::Env;
+use crate::call::{Channel, Channels, Env};
 use crate::net::outbound::Outbound;
 use crate::net::sink::Path;
 use crate::route;
 use crate::route::directory::{Directory, Gateway, Peer, Trunk};
 use crate::route::plan::{Destination, Live, Presence};
+use crate::route::reach;
 use crate::sip::agent::Target;
 use crate::sip::message::build;
 use crate::sip::registrar::Binding;
@@ -30,6 +31,8 @@ pub(super) struct House {
     people: RwLock<HashMap<EmployeeId, Person>>,
     /// Peers that a message could not reach, and until when they come last.
     unreachable: RwLock<HashMap<SocketAddr, Instant>>,
+    /// Calls up on each trunk.
+    channels: Channels,
     /// What the probes and the registrations say.
     known: RwLock<Known>,
 }
@@ -72,6 +75,7 @@ impl House {
             former: RwLock::default(),
             people: RwLock::new(people),
             unreachable: RwLock::default(),
+            channels: Channels::default(),
             known: RwLock::default(),
         }
     }
@@ -220,6 +224,10 @@ impl Env for View<'_> {
         &self.directory
     }
 
+    fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel> {
+        self.house.channels.take(trunk, most)
+    }
+
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
         let (user, peers) = match destination {
             Destination::Employee { extension, pbx, .. } => (extension, &self.directory.pbx(pbx.as_ref()?)?.peers),
@@ -235,11 +243,17 @@ impl Env for View<'_> {
         };
         let left = peers.iter().flat_map(|peer| peer.ways.iter().map(move |way| (peer, *way)));
         // In the files' order, but those that were just found unreachable come last: better than no way at all.
-        let (peer, way) = left
-            .filter(|(_, way)| !was_tried(way))
-            .min_by_key(|(_, way)| !self.house.is_reachable(way, self.now))?;
+        let (peer, way) =
+            left.filter(|(_, way)| !was_tried(way)).min_by_key(|(_, way)| !self.house.is_reachable(way, self.now))?;
         let hop = self.out.to(way.transport, way.address, Some(HostName::new(&peer.host)))?;
-        Some(Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop))
+        let is_another = |(_, other): &(&Peer, Way)| *other != way && !was_tried(other);
+        let more =
+            peers.iter().flat_map(|peer| peer.ways.iter().map(move |way| (peer, *way))).any(|other| is_another(&other));
+        Some(Target {
+            account: reach::account(&self.directory, destination),
+            silence: more.then(|| reach::failover_after(&self.directory, destination)),
+            ..Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop)
+        })
     }
 
     fn phones(&self, employee: &EmployeeId) -> Vec<Target> {

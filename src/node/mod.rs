@@ -25,6 +25,7 @@ mod surviving;
 mod timers;
 pub mod trace;
 mod trunks;
+mod who;
 
 use std::collections::HashMap;
 use std::io;

@@ -88,7 +88,7 @@ impl Inner {
     }
 
     /// Whether a request outside of calls has come before; its repeat is dealt with.
-    pub(super) fn is_repeat(&self, request: &Request) -> bool {
+    pub(super) fn is_beyond_repeat(&self, request: &Request) -> bool {
         self.beyond(|_, hands| hands.outside.again(hands.now, request, hands.letters))
     }
 
@@ -170,7 +170,8 @@ impl Inner {
         // Each turn sends or hears something new; the bound only guards against a fault.
         for _ in 0..64 {
             let sends = std::mem::take(&mut letters.sends);
-            let lost: Vec<Hop> = sends.into_iter().filter(|letter| !self.post(letter)).map(|letter| letter.hop).collect();
+            let lost: Vec<Hop> =
+                sends.into_iter().filter(|letter| !self.post(letter)).map(|letter| letter.hop).collect();
             lost.into_iter().for_each(|hop| outside.unreachable(now, hop, letters));
             for event in std::mem::take(&mut letters.events) {
                 match event {

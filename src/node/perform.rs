@@ -11,6 +11,7 @@ use crate::base::{CallId, Instant, Pii};
 use crate::call::{CallAction, CallEvent};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
 use crate::crm::{Crm, WhoCalls};
+use crate::net::sink::Path;
 use crate::sip::agent::Transmit;
 
 impl Wire for Inner {
@@ -25,14 +26,21 @@ impl Inner {
     /// Tells a call of an event and does all that comes of it. False: there is no such call.
     pub(super) fn tell(self: &Arc<Self>, call: CallId, event: CallEvent) -> bool {
         let now = self.clock.now();
-        let turn = self.live.step(call, now, event, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
+        let turn = self.live.step(
+            call,
+            now,
+            event,
+            &self.house.view(&self.outbound, Some(&self.registrar), now.mono),
+            &**self,
+        );
         self.follow(call, turn)
     }
 
     /// A call's wake-up came due.
     pub(super) fn wake(self: &Arc<Self>, call: CallId) {
         let now = self.clock.now();
-        let turn = self.live.wake(call, now, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
+        let turn =
+            self.live.wake(call, now, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
         self.follow(call, turn);
     }
 
@@ -59,7 +67,7 @@ impl Inner {
                 match owed {
                     Owed::Action(action) => self.perform(call, action),
                     Owed::Unreachable(hop) => {
-                        self.lost(hop.remote);
+                        self.lost(Path { transport: hop.transport, local: hop.local, remote: hop.remote });
                         // Its actions are owed behind these: this step performs for all.
                         self.tell(call, CallEvent::Unreachable(hop));
                     }
