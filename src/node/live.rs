@@ -434,6 +434,9 @@ mod tests {
         fn last_rung(&self, _: &EmployeeId) -> Option<Wall> {
             None
         }
+        fn registered(&self, _: &EmployeeId) -> bool {
+            false
+        }
     }
 
     impl Env for Looks {
@@ -443,6 +446,9 @@ mod tests {
         }
         fn target(&self, _: &Destination, _: &[Target]) -> Option<Target> {
             None
+        }
+        fn phones(&self, _: &EmployeeId) -> Vec<Target> {
+            Vec::new()
         }
     }
 
@@ -482,6 +488,7 @@ mod tests {
             blacklisted: false,
             label: "carrier".to_owned(),
             trunk: None,
+            is_phone: false,
             now: Now::default(),
             max_forwards: 70,
             offer: None,
