@@ -60,6 +60,8 @@ pub(crate) struct Sim {
     pub published: Vec<Publication>,
     /// What phones do by themselves when they are called, by employee or extension.
     pub scripts: HashMap<String, Vec<(Duration, Act)>>,
+    /// All phones and customers want their provisionals acknowledged.
+    pub insist_on_prack: bool,
     network: Network,
     claims: HashMap<ServerKey, CallId>,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -89,6 +91,7 @@ impl Sim {
             parties: Vec::new(),
             published: Vec::new(),
             scripts: HashMap::new(),
+            insist_on_prack: false,
             network: Network::new(ids.fork()),
             claims: HashMap::new(),
             queue: BTreeMap::new(),
@@ -146,6 +149,9 @@ impl Sim {
     ) -> CallId {
         let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
         let (id, mut party) = Party::new(name, at.parse().expect("an address"), self.us, &mut self.ids, media);
+        if self.insist_on_prack {
+            party.ua.insist_on_prack();
+        }
         let sends = party.call(self.now, user, from, offer);
         self.parties.push((id, party));
         self.schedule(id, script.iter().map(|(ms, act)| (Duration::from_millis(*ms), act.clone())));
@@ -381,7 +387,10 @@ impl Sim {
         let user = uri.trim_start_matches("sip:").split('@').next().unwrap_or_default().to_owned();
         let name = self.house.directory.employee_at(&user).map_or(user, |e| e.id.to_string());
         let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
-        let (id, party) = Party::new(&name, at, self.us, &mut self.ids, media);
+        let (id, mut party) = Party::new(&name, at, self.us, &mut self.ids, media);
+        if self.insist_on_prack {
+            party.ua.insist_on_prack();
+        }
         self.parties.push((id, party));
         let script = self.scripts.get(&name).cloned().unwrap_or_else(|| vec![(Duration::from_millis(20), Act::Ring)]);
         self.schedule(id, script);

@@ -11,6 +11,7 @@ use super::{
     tokens,
 };
 use crate::base::{Hop, LegId, Now};
+use crate::sip::dialog::reliable::RELIABLE;
 use crate::sip::dialog::{Dialog, End, LastRSeq, LocalCseq, RemoteCseq, RouteSet, uri_of};
 use crate::sip::message::{Name, Request, Response, build};
 use crate::sip::transaction::{ClientKey, Effects};
@@ -51,6 +52,7 @@ impl UserAgent {
         let request = compose::with_identity(compose::with_abilities(request), &invite.caller, &hop);
         let request = with_history(request, invite, &hop);
         let request = if sent.offered { compose::with_reliable(request) } else { request };
+        let request = if self.insists_on_prack { request.with(Name::Require, RELIABLE) } else { request };
         let mut session = Session::default();
         session.offer(invite.offer.as_ref());
         let request = compose::with_sdp(session.ask(request), invite.offer.clone());

@@ -71,6 +71,8 @@ pub struct UserAgent {
     last_leg: u16,
     /// It has sent a REFER, as only phones do: it takes NOTIFYs.
     is_phone: bool,
+    /// It is a phone that has all its provisionals acknowledged, and requires the same of whom it calls.
+    insists_on_prack: bool,
 }
 
 impl UserAgent {
@@ -91,6 +93,7 @@ impl UserAgent {
             last_request: 0,
             last_leg: 0,
             is_phone: false,
+            insists_on_prack: false,
         }
     }
 

@@ -8,7 +8,7 @@ use rsip::Method;
 use super::accept::with_sdp;
 use super::leg::{Bye, Calling, Leg, Usage};
 use super::transactions::{Purpose, Wants};
-use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose, early};
+use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose};
 use crate::base::{Hop, Instant, LegId, Now};
 use crate::sip::dialog::RAck;
 use crate::sip::dialog::reliable::{self, MOST_FIRST_RSEQ, RELIABLE};
@@ -59,9 +59,10 @@ struct Unpracked {
 }
 
 impl Reliable {
-    /// For this INVITE; `None` where its caller doesn't require it.
-    pub(super) fn wanted_by(invite: &Headers) -> Option<Box<Self>> {
-        invite.has_token(&Name::Require, RELIABLE).then(Box::default)
+    /// For this INVITE; `None` where its caller doesn't require it, and, to one who insists, can't.
+    pub(super) fn wanted_by(invite: &Headers, insists: bool) -> Option<Box<Self>> {
+        let is_possible = insists && invite.has_token(&Name::Supported, RELIABLE);
+        (is_possible || invite.has_token(&Name::Require, RELIABLE)).then(Box::default)
     }
 
     /// When something of it is due.
@@ -98,6 +99,9 @@ impl UserAgent {
         let rseq = early.rseq.map_or(first, |last| last.wrapping_add(1));
         early.rseq = Some(rseq);
         let tag = early.dialog.local.tag.clone();
+        // RFC 3311 §5.1: an early UPDATE needs to know that it is taken: "a UAS … SHOULD" say so by Allow in a reliable
+        // provisional.
+        let response = response.with(Name::Allow, compose::ALLOW);
         let response = response.with(Name::Require, RELIABLE).with(Name::RSeq, rseq.to_string());
         if let Some(reliable) = &mut self.reliable {
             let (bytes, answers) = (response.to_bytes(), !response.body.is_empty());
@@ -263,7 +267,7 @@ impl UserAgent {
         let mut dialog = known.dialog.clone();
         let add = |request: Request, _: &Hop| request.with(Name::RAck, rack.text());
         self.send_in(now, fork.leg, (&mut dialog, hop), (Method::PRack, Purpose::Prack), add, out);
-        early::keep_cseq(self.leg_mut(fork.leg), fork.n, &dialog);
+        self.keep_cseq(fork, &dialog);
         true
     }
 
