@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Channel;
 use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
 use crate::crm::policy::{self, LegEnding};
@@ -40,6 +41,10 @@ pub(super) struct Leg {
     refused: bool,
     /// Its far end holds.
     pub(super) holds: bool,
+    /// The channel that it takes of its trunk, while it is up or on its way.
+    pub(super) channel: Option<Channel>,
+    /// Whose phone sent the call here by a 3xx.
+    pub(super) redirected_by: Option<EmployeeId>,
 }
 
 /// Whom a leg of ours called.
@@ -103,6 +108,8 @@ impl Leg {
             said: None,
             refused: false,
             holds: false,
+            channel: None,
+            redirected_by: None,
         }
     }
 
@@ -135,6 +142,7 @@ impl Leg {
     /// It came to this final answer.
     pub(super) fn refused(&mut self, now: Instant, status: u16) {
         self.state = LegState::Over;
+        self.channel = None;
         self.end_ring(now, LegEnding::Refused(status));
     }
 

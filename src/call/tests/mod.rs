@@ -5,8 +5,10 @@ mod crm;
 mod dialogs;
 mod loss;
 mod queue;
+mod redirect;
 mod setup;
 mod transfer;
+mod trunks;
 
 use std::time::Duration;
 

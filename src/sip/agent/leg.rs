@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::credentials::Wallet;
 use super::session::Session;
 use super::{CancelReason, ForkId, Reason};
 use crate::base::{Hop, Instant, LegId};
@@ -26,6 +27,8 @@ pub(super) struct Leg {
     pub(super) acks: Vec<SentAck>,
     /// REFERs that came in its dialog so far: from the second on, NOTIFYs say which one they mean.
     pub(super) refers: u16,
+    /// What answers its peer's challenges.
+    pub(super) wallet: Wallet,
     /// What the peer can, what was agreed about media, and its session timer.
     pub(super) session: Session,
     /// Why it ends, once somebody said so: the peer by its BYE or CANCEL, or we by ours.
@@ -124,6 +127,8 @@ pub(super) struct Calling {
     pub(super) forks: Vec<Fork>,
     /// Whether it is to be cancelled.
     pub(super) cancel: Cancel,
+    /// When the peer counts as dead, while nothing at all has come from it.
+    pub(super) silence: Option<Instant>,
 }
 
 /// An early dialog of a leg that we call.
@@ -276,9 +281,10 @@ impl Leg {
     pub(super) fn next_wakeup(&self) -> Option<Instant> {
         match &self.usage {
             Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) => Some(*give_up),
+            Usage::Calling(calling) => calling.silence,
             Usage::Ringing(ringing) => ringing.remind,
             Usage::Up { .. } => self.session.next_wakeup(),
-            Usage::Calling(_) | Usage::ByeWaits(_) | Usage::Ended { .. } => None,
+            Usage::ByeWaits(_) | Usage::Ended { .. } => None,
         }
     }
 

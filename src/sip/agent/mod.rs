@@ -6,12 +6,13 @@
 //!
 //! One file for each thing that a leg can do: `receive` finds out what a message belongs to, `invite` calls,
 //! `accept` is called, `in_dialog` takes the peer's requests in a dialog, `requests` makes ours, `refer` tells how a
-//! REFER goes on; `prack` makes provisionals reliable, `early` is what early dialogs say besides them, `session` keeps
-//! what is up alive.
+//! REFER goes on, `credentials` answers challenges, `prack` makes provisionals reliable, `early` is what early dialogs
+//! say besides them, `session` keeps what is up alive.
 
 mod accept;
 mod api;
 mod compose;
+mod credentials;
 mod early;
 mod in_dialog;
 mod invite;
@@ -34,12 +35,13 @@ pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
 pub use tokens::{call_of, call_of_branch, call_of_tag, is_loop};
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rsip::Method;
 
-use crate::base::{CallId, Hop, Ids, Instant, LegId, Now};
+use crate::base::{Account, CallId, Hop, Ids, Instant, LegId, Now};
 use crate::sip::dialog::UnderWay;
-use crate::sip::message::Request;
+use crate::sip::message::{Request, Response};
 pub use crate::sip::transaction::Timers;
 use crate::sip::transaction::{ClientEvent, ServerEvent};
 use leg::{Ack, Leg, Unacked, Usage};
@@ -73,6 +75,8 @@ pub struct UserAgent {
     is_phone: bool,
     /// It is a phone that has all its provisionals acknowledged, and requires the same of whom it calls.
     insists_on_prack: bool,
+    /// What answers challenges on the A leg.
+    caller_account: Option<Arc<Account>>,
 }
 
 impl UserAgent {
@@ -94,6 +98,7 @@ impl UserAgent {
             last_leg: 0,
             is_phone: false,
             insists_on_prack: false,
+            caller_account: None,
         }
     }
 
@@ -117,6 +122,7 @@ impl UserAgent {
         self.resend_provisional(now, out);
         self.keep_sessions(now, out);
         self.give_up_canceled(now, out);
+        self.give_up_silent(now, out);
         self.clients.retain(|c| !(c.is_open() && c.orphaned.is_some_and(|due| now.mono >= due)));
         self.remind(now, out);
         self.sweep(now);
@@ -176,6 +182,14 @@ impl UserAgent {
             let dialog = leg.dialog_of(call_id, ours, theirs)?;
             Some([hop.remote, compose::next_hop(dialog, hop).remote])
         })
+    }
+
+    /// Where the request went that this response answers; `None`: nothing of ours.
+    pub fn asked(&self, response: &Response) -> Option<SocketAddr> {
+        let (branch, (cseq, method)) =
+            response.headers.via().and_then(|via| via.branch).zip(response.headers.cseq())?;
+        let mut asked = self.clients.iter().filter(|client| client.cseq == cseq && client.key.matches(branch, method));
+        asked.next().map(|client| client.hop.remote)
     }
 
     /// Whether an offer may be sent on this leg now: none is under way in either direction.
