@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::Inner;
 use super::clock::Clock;
 use super::events::Events;
-use super::house;
 use super::metrics::Reading;
 use super::trace::Trace;
 use crate::base::{CallId, EmployeeId, Transport};
@@ -220,7 +219,7 @@ impl Handle {
 impl Inner {
     /// Puts other files in force, as far as that goes while running; says what needs a restart.
     pub(super) async fn take(&self, settings: &Settings) -> Vec<String> {
-        let directory = house::resolve(&settings.directory).await;
+        let directory = self.put_in_force(&settings.directory).await;
         let Backend::Embedded(crm) = self.outbox.crm();
         crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
         self.admission.set_rate(directory.limits.calls_per_second);
@@ -228,7 +227,6 @@ impl Inner {
         let certificate = settings.sip.tls.as_ref().map(Certificate::key);
         self.outbound.connections().tls().set_certificate(certificate);
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
-        self.house.set_directory(directory, self.clock.now().mono, self.live.up() > 0);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

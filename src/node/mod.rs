@@ -12,6 +12,7 @@ mod house;
 mod late;
 mod live;
 mod metrics;
+mod names;
 mod offenders;
 mod perform;
 mod receive;
@@ -40,6 +41,7 @@ use self::house::House;
 use self::late::NewsWire;
 use self::live::Live;
 use self::metrics::Metrics;
+use self::names::Names;
 use self::receive::Reception;
 use self::repeats::Repeats;
 use self::surviving::surviving;
@@ -53,7 +55,9 @@ use crate::crm::outbox::Outbox;
 use crate::net::connections::{Connections, Patience};
 use crate::net::listener::Listener;
 use crate::net::outbound::{Naming, Outbound};
+use crate::net::resolve::Resolver;
 use crate::net::sink::Sink;
+use crate::net::tls::Roots;
 use crate::net::udp::Udp;
 use crate::route::plan::Presence;
 use crate::sip::transaction;
@@ -63,6 +67,21 @@ use crate::store::{Store, StoreError};
 pub struct Node {
     handle: Handle,
     tasks: JoinSet<()>,
+}
+
+/// What a node believes of the world around it.
+pub struct World {
+    /// Who knows names.
+    pub resolver: Resolver,
+    /// Who vouches for peers over TLS.
+    pub roots: Roots,
+}
+
+impl World {
+    /// As the system has it.
+    pub fn of_system() -> Self {
+        Self { resolver: Resolver::of_system(), roots: Roots::System }
+    }
 }
 
 /// Why a node did not start.
@@ -107,6 +126,7 @@ struct Inner {
     live: Live,
     timers: Timers,
     house: House,
+    names: Names,
     admission: Admission,
     repeats: Repeats,
     outbound: Outbound,
@@ -125,13 +145,21 @@ struct Inner {
 impl Node {
     /// Starts a node by these settings, which were read from `path`.
     pub async fn start(settings: Settings, path: PathBuf) -> Result<Self, StartError> {
+        Self::start_in(World::of_system(), settings, path).await
+    }
+
+    /// The same, in a world of one's own.
+    pub async fn start_in(world: World, settings: Settings, path: PathBuf) -> Result<Self, StartError> {
         let clock = Clock::start();
         let sockets = Sockets::bind(&settings.sip.listen)?;
         let rules = &settings.trace;
         let rules = TraceRules { path: rules.path.clone(), size: rules.size, keep: rules.keep };
         let trace = Trace::open(rules, clock)
             .map_err(|cause| StartError::Trace { path: settings.trace.path.clone(), cause })?;
-        let directory = house::resolve(&settings.directory).await;
+        let mut ids = Ids::from_os();
+        let names = Names::new(clock, world.resolver, sockets.listening.clone(), ids.fork());
+        names.ask_all(&settings.directory).await;
+        let directory = Arc::new(names.fill(&settings.directory));
         let store = open_store(&settings, clock).await?;
         let crm_rules = Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country);
         let crm = Backend::Embedded(Embedded::open(&store, crm_rules).await?);
@@ -148,7 +176,7 @@ impl Node {
         let naming = Naming { advertise: settings.sip.advertise, local: settings.sip.local.clone() };
         let node = Arc::new_cyclic(|node| {
             let sink: Arc<dyn Sink> = Arc::new(Reception(node.clone()));
-            let connections = Connections::new(sink, Patience::default());
+            let connections = Connections::trusting(world.roots, sink, Patience::default());
             connections.tls().set_certificate(settings.sip.tls.as_ref().map(Certificate::key));
             let streams = sockets.streams.iter().map(|listener| (listener.transport(), listener.local())).collect();
             Inner {
@@ -156,6 +184,7 @@ impl Node {
                 live: Live::new(),
                 timers: Timers::default(),
                 house,
+                names,
                 admission,
                 repeats: Repeats::new(t.t1),
                 outbound: Outbound::new(sockets.udp.clone(), streams, connections, naming),
@@ -164,7 +193,7 @@ impl Node {
                 events: Events::new(clock.now()),
                 trace,
                 metrics: Metrics::new(),
-                ids: Mutex::new((Ids::from_os(), CallIds::default())),
+                ids: Mutex::new((ids, CallIds::default())),
                 sip_timers: transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 },
                 listening: sockets.listening.clone(),
                 path,
@@ -212,6 +241,8 @@ impl Inner {
         }
         let node = Arc::clone(self);
         tasks.spawn(async move { node.timers.run(node.clock, |call| surviving(|| node.wake(call))).await });
+        let node = Arc::clone(self);
+        tasks.spawn(async move { node.keep_names().await });
         let node = Arc::clone(self);
         tasks.spawn(async move { node.forget_old_calls().await });
         tasks
