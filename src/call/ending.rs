@@ -8,11 +8,16 @@ use crate::crm::model::{Decision, Direction, Outcome};
 use crate::crm::policy;
 use crate::sip::agent::{CancelReason, RequestId};
 
+/// After how many seconds it is worth trying again for a channel.
+const TRY_AGAIN: u32 = 5;
+
 /// What goes out once the record is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reply {
     /// The A leg's final answer.
     Reject(u16),
+    /// The same, 503: no trunk has a channel left.
+    NoRoom,
     /// 200 to this BYE.
     Bye(RequestId),
     /// Nothing: nobody waits.
@@ -43,16 +48,23 @@ impl Call {
     pub(super) fn finish(&mut self, ending: policy::Ending, reply: Reply, cx: &mut Cx<'_>) -> Phase {
         let now = cx.now;
         let outcome = policy::outcome(self.facts.direction, ending);
+        let canceled = self.why_caller_gave_up();
+        // Why the one hung up is what the other is told (RFC 3326).
+        let why = match reply {
+            Reply::Bye(request) => self.ua.reason(request.leg),
+            Reply::Reject(_) | Reply::NoRoom | Reply::None => None,
+        };
         for i in 0..self.legs.len() {
             let id = LegId(u16::try_from(i).expect("a call has fewer legs than 65,536"));
             if self.ua.is_up(id) {
-                self.ua.bye(now, id, &mut cx.agent);
+                self.ua.bye_because(now, id, why, &mut cx.agent);
             }
             let leg = &mut self.legs[i];
             leg.end_talk(now.mono);
+            leg.channel = None;
             if leg.is_calling() && leg.called.is_some() {
                 leg.give_up(now.mono);
-                self.ua.cancel(now, id, CancelReason::CallerGaveUp, &mut cx.agent);
+                self.ua.cancel(now, id, canceled, &mut cx.agent);
             }
             if leg.state == LegState::Up {
                 leg.state = LegState::Over;
@@ -75,6 +87,7 @@ impl Call {
     pub(super) fn saved(&mut self, mut ending: Closing, cx: &mut Cx<'_>) -> Phase {
         match ending.reply.take() {
             Some(Reply::Reject(status)) => self.ua.reject(cx.now, status, None, &mut cx.agent),
+            Some(Reply::NoRoom) => self.ua.reject(cx.now, 503, Some(TRY_AGAIN), &mut cx.agent),
             Some(Reply::Bye(request)) => self.ua.answer(cx.now, request, 200, None, &mut cx.agent),
             Some(Reply::None) | None => {}
         }

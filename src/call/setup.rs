@@ -19,6 +19,11 @@ impl Call {
             self.decide(Decision::new("refuse", "the number is on the blacklist"), cx);
             return self.finish(Ending::Blacklisted, Reply::Reject(603), cx);
         }
+        if let Some(trunk) = self.facts.trunk.clone() {
+            // Counted, and never refused for it: the carrier knows how many it lets through.
+            let channel = cx.env.channel(&trunk, 0);
+            self.legs[0].channel = channel;
+        }
         if let Some(dialler) = self.facts.dialler.clone() {
             self.take_busy(LegId::A, dialler, cx);
         }
@@ -47,6 +52,7 @@ impl Call {
         };
         let invite = OutgoingInvite {
             caller: self.facts.caller_id.clone(),
+            private: self.facts.private,
             max_forwards: self.facts.max_forwards,
             offer: self.leg(LegId::A).and_then(|a| a.heard.clone()),
             referred_by: None,
@@ -67,7 +73,8 @@ impl Call {
     fn unanswered(&mut self, hunt: &Hunt, why: &str, cx: &mut Cx<'_>) -> Phase {
         let status = policy::final_status(self.facts.direction, false, &hunt.finals);
         self.decide(Decision::new(format!("answer {status}"), why.to_owned()), cx);
-        self.finish(Ending::Unanswered(hunt.last_final()), Reply::Reject(status), cx)
+        let reply = if hunt.no_room && status == 503 { Reply::NoRoom } else { Reply::Reject(status) };
+        self.finish(Ending::Unanswered(hunt.last_final()), reply, cx)
     }
 
     /// What the CRM said of the caller, in whatever phase the answer finds the call.
@@ -103,6 +110,11 @@ impl Call {
         self.finish(Ending::CallerGaveUp, Reply::Reject(status), cx)
     }
 
+    /// What the callees are told of a caller who gave up: what she said herself, where she said why.
+    pub(super) fn why_caller_gave_up(&self) -> CancelReason {
+        self.ua.reason(LegId::A).map_or(CancelReason::CallerGaveUp, CancelReason::Because)
+    }
+
     fn settle(&mut self, lookup: Lookup, cx: &mut Cx<'_>) {
         self.lookup_due = None;
         self.note_lookup(&lookup, cx);
@@ -132,16 +144,33 @@ impl Call {
             // The first 200 wins, also one that crosses the CANCEL of her turn's end: the caller still waits, and her
             // phone believes that it answered.
             LegEvent::Answered { fork, sdp } => self.connect(hunt, fork, sdp.as_ref(), cx),
-            LegEvent::Failed { leg, status, by, .. } => {
-                if self.ring_failed(&mut hunt, leg, status, by, cx) {
-                    return self.hunt_on(hunt, cx);
+            LegEvent::Failed { leg, status, by, contacts } => {
+                let last = self.ring_failed(&mut hunt, leg, (status, by, &contacts), cx);
+                let phase = if last { self.hunt_on(hunt, cx) } else { Phase::Hunting(hunt) };
+                // The call goes on without her: the caller need not wait for her media any more.
+                if matches!(phase, Phase::Hunting(_)) {
+                    self.ua.fork_is_over(cx.now, leg, None, &mut cx.agent);
                 }
-                Phase::Hunting(hunt)
+                phase
             }
             LegEvent::Canceled { .. } => {
-                self.stop_ringing(&mut hunt, CancelReason::CallerGaveUp, cx);
+                let why = self.why_caller_gave_up();
+                self.stop_ringing(&mut hunt, why, cx);
                 self.decide(Decision::new("answer 487", "the caller gave up"), cx);
                 self.caller_gave_up(cx)
+            }
+            LegEvent::NeverAcked { leg: LegId::A } => {
+                self.stop_ringing(&mut hunt, CancelReason::CallerGaveUp, cx);
+                self.decide(Decision::new("answer 504", "the caller requires 100rel and sends no PRACK"), cx);
+                self.finish(Ending::CallerGaveUp, Reply::Reject(504), cx)
+            }
+            LegEvent::Updated { request, offer, fork } => {
+                self.early_offer(&mut hunt, request, &offer, fork, cx);
+                Phase::Hunting(hunt)
+            }
+            LegEvent::Replied { request, status, sdp } => {
+                self.early_reply(&mut hunt, request, status, sdp, cx);
+                Phase::Hunting(hunt)
             }
             other => {
                 self.stray(&other, cx);
@@ -158,12 +187,13 @@ impl Call {
 
     fn leg_rings(&mut self, fork: ForkId, status: u16, sdp: Option<Bytes>, cx: &mut Cx<'_>) {
         let now = cx.now.mono;
+        if status == 199 {
+            // RFC 6228: one early dialog is over; it says nothing of the call.
+            return self.ua.fork_is_over(cx.now, fork.leg, Some(fork.n), &mut cx.agent);
+        }
         let Some(leg) = self.leg_mut(fork.leg) else { return };
         leg.rang.get_or_insert(now);
         leg.hear(sdp.as_ref());
-        if status == 199 {
-            return; // RFC 6228: one early dialog is over; says nothing of the call
-        }
         self.caller_hears_ring(now, cx);
         if self.facts.direction == Direction::Outgoing {
             self.create_if_wanted(cx);
@@ -193,6 +223,7 @@ impl Call {
         let winner = fork.leg;
         hunt.ringing.retain(|l| *l != winner);
         self.stop_ringing(&mut hunt, CancelReason::AnsweredElsewhere, cx);
+        self.drop_early(&mut hunt, cx);
         let Some(leg) = self.leg_mut(winner) else { return Phase::Hunting(hunt) };
         leg.hear(sdp);
         leg.begin_talk(cx.now.mono);
@@ -210,6 +241,7 @@ impl Call {
         self.decide(Decision::new(format!("{label} answered"), "the first answer wins"), cx);
         self.talks(winner, employee, cx);
         self.publish("call.answered", cx);
+        self.redirect_answered(winner, cx);
         let longest = cx.now.mono + cx.env.directory().limits.longest_call;
         Phase::Talking(Bridge::new(LegId::A, winner, hunt.offers(), longest))
     }

@@ -25,7 +25,8 @@ fn an_invite_says_who_calls_and_what_we_can() {
     assert_eq!(text(&Name::MaxForwards), "69");
     assert_eq!(text(&Name::CSeq), "1 INVITE");
     assert_eq!(text(&Name::Allow), ALLOW);
-    assert_eq!(text(&Name::Supported), "norefersub");
+    assert_eq!(text(&Name::Supported), "100rel, timer, 199, norefersub");
+    assert_eq!(text(&Name::SessionExpires), "1800");
     assert!(!invite.headers.has(&Name::Privacy));
     assert!(text(&Name::CallId).ends_with("@10.0.0.1"));
     let via = invite.headers.via().unwrap();
@@ -160,7 +161,7 @@ fn a_final_answer_that_is_no_2xx_is_acknowledged_with_its_own_tag() {
     assert_eq!(ack.method, rsip::Method::Ack);
     assert_eq!(ack.headers.to_tag(), Some("x"));
     assert_eq!(ack.headers.via(), invite.headers.via());
-    assert_eq!(script.events(), ["1 failed 302 Peer sip:202@10.0.0.8 tel:+551199"]);
+    assert_eq!(script.events(), ["1 failed 302 Peer tel:+551199 sip:202@10.0.0.8"]);
 }
 
 #[test]
