@@ -8,6 +8,7 @@ mod connection;
 pub mod connections;
 pub mod framing;
 mod icmp;
+mod large;
 pub mod listener;
 pub mod outbound;
 pub mod resolve;

@@ -226,6 +226,7 @@ impl Inner {
         self.admission.set_silent(settings.unknown_source == UnknownSource::Drop);
         let certificate = settings.sip.tls.as_ref().map(Certificate::key);
         self.outbound.connections().tls().set_certificate(certificate);
+        self.outbound.set_tcp_switch(settings.sip.tcp_switch);
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
         let began = &self.began_with;
         let needs_restart = [

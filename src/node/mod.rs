@@ -201,6 +201,8 @@ impl Node {
             }
         });
         news.connect(&node);
+        node.outbound.set_tcp_switch(node.began_with.sip.tcp_switch);
+        node.tell_tcp_peers();
         let tasks = node.run(sockets);
         Ok(Self { handle: Handle { node }, tasks })
     }

@@ -145,7 +145,16 @@ impl Inner {
         let _alone = self.names.filling.lock();
         let filled = Arc::new(self.names.fill(directory));
         self.house.set_directory(Arc::clone(&filled), self.clock.now().mono, self.live.up() > 0);
+        self.tell_tcp_peers();
         filled
+    }
+
+    /// Tells which peers take large requests by TCP.
+    pub(super) fn tell_tcp_peers(&self) {
+        let directory = self.house.directory();
+        let ways = peers(&directory).flat_map(|peer| &peer.ways);
+        let by_tcp = ways.filter(|way| way.transport == Transport::Tcp).map(|way| way.address);
+        self.outbound.set_tcp_peers(by_tcp.collect());
     }
 
     /// Asks for names again when their time is over, for ever.
@@ -189,6 +198,7 @@ impl Inner {
             tracing::debug!("names have moved");
             self.house.set_directory(filled, self.clock.now().mono, self.live.up() > 0);
         }
+        self.tell_tcp_peers();
     }
 }
 

@@ -59,6 +59,9 @@ impl Sink for Reception {
     fn unreachable(&self, path: Path, sent: &[u8]) {
         let Some(node) = self.0.upgrade() else { return };
         tracing::debug!(to = %path.remote, "a message did not get there");
+        if node.outbound.send_back(path, sent) {
+            return;
+        }
         node.lost(path.remote);
         if let Some(call) = top_branch(sent).and_then(call_of_branch) {
             surviving(|| _ = node.tell(call, CallEvent::Unreachable(node.outbound.back(path))));
