@@ -94,8 +94,6 @@ fn crm(raw: &Raw, report: &Report) {
 
 fn sip(raw: &Raw, report: &Report) {
     let Some(sip) = &raw.sip else { return };
-    let switch = on(sip.tcp_switch.as_ref());
-    warn(switch, "[sip]: `tcp_switch`", "a request goes by the transport that the peer's URI names", report);
     warn(sip.domain.as_ref().map(|at| &at.place), "[sip]: `domain`", "phones don't register here yet", report);
 }
 
