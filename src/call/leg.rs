@@ -10,7 +10,7 @@ use crate::crm::model::{LegRecord, Outcome};
 use crate::crm::policy::{self, LegEnding};
 use crate::route::plan::Destination;
 use crate::sdp;
-use crate::sip::agent::Target;
+use crate::sip::agent::{FailedBy, Target};
 
 /// A leg, from its INVITE until the call is over.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Leg {
     pub(super) called: Option<Called>,
     /// When it was called.
     began: Instant,
+    /// The final answer of one of several phones.
+    pub(super) said_no: Option<(u16, FailedBy)>,
     /// Where it is in its life.
     pub(super) state: LegState,
     /// When its own first 18x came.
@@ -103,6 +105,7 @@ impl Leg {
             employee,
             called,
             began: Instant::default(),
+            said_no: None,
             state: LegState::Calling,
             rang: None,
             rung_out: None,
