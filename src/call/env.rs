@@ -6,6 +6,7 @@ use crate::base::EmployeeId;
 use crate::route::directory::Directory;
 use crate::route::plan::{Destination, Live};
 use crate::sip::agent::Target;
+use crate::sip::subscription::Watched;
 
 /// The house at this moment, read only: the files, who can be rung, and how a destination is reached.
 pub trait Env: Live {
@@ -16,5 +17,9 @@ pub trait Env: Live {
     /// Her own phones, as they have registered: all of them ring. Empty: the PBX that serves her extension does.
     fn phones(&self, _employee: &EmployeeId) -> Vec<Target> {
         Vec::new()
+    }
+    /// Whether anybody watches her lamp: only then is it told of.
+    fn watches(&self, _watched: &Watched) -> bool {
+        false
     }
 }

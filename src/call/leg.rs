@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::lamp::Lamp;
 use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
 use crate::crm::policy::{self, LegEnding};
@@ -38,6 +39,8 @@ pub(super) struct Leg {
     said: Option<Said>,
     /// Its far end holds.
     pub(super) holds: bool,
+    /// What colleagues' lamps were last told of it.
+    pub(super) lamp: Lamp,
 }
 
 /// Whom a leg of ours called.
@@ -100,6 +103,7 @@ impl Leg {
             heard,
             said: None,
             holds: false,
+            lamp: Lamp::default(),
         }
     }
 

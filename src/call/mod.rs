@@ -4,7 +4,7 @@
 //!
 //! The way through a call is the way through these files: `setup` asks and hunts (`hunt`), `bridge` carries
 //! what two parties say inside their dialogs, `transfer` hands one of them on (`join`: with media), `ending` makes the record;
-//! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
+//! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards, `lamp` what colleagues see.
 
 pub mod action;
 mod bridge;
@@ -16,6 +16,7 @@ mod facts;
 mod hunt;
 mod join;
 pub mod ladder;
+mod lamp;
 mod leg;
 mod machine;
 mod owing;

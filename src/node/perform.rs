@@ -93,6 +93,7 @@ impl Inner {
             CallAction::Publish(publication) => self.events.publish(*publication),
             CallAction::Rung(employee) => self.house.rung(employee, self.clock.now().wall),
             CallAction::Busy { employee, busy, placed } => self.house.count(employee, busy, placed),
+            CallAction::Lamp(watched) => self.lamp_changed(call, watched),
             CallAction::Transferred { kind, result } => self.metrics.transferred(kind, result),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
             CallAction::Finish => self.finish(call),

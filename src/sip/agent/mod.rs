@@ -11,6 +11,7 @@
 mod accept;
 mod api;
 mod compose;
+mod dialog_ids;
 mod in_dialog;
 mod invite;
 mod leg;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use api::*;
 pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
+pub use dialog_ids::DialogIds;
 pub use tokens::{call_of, call_of_branch, call_of_tag};
 
 use std::net::SocketAddr;

@@ -1,0 +1,1 @@
+//! Subscriptions, on a clock and a house of the test's own.
