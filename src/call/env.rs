@@ -15,9 +15,7 @@ pub trait Env: Live {
     /// How this destination is reached: the first peer thought alive, not one of `tried`. `None`: no way (any more).
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target>;
     /// Her own phones, as they have registered: all of them ring. Empty: the PBX that serves her extension does.
-    fn phones(&self, _employee: &EmployeeId) -> Vec<Target> {
-        Vec::new()
-    }
+    fn phones(&self, employee: &EmployeeId) -> Vec<Target>;
     /// Whether anybody watches her lamp: only then is it told of.
     fn watches(&self, _watched: &Watched) -> bool {
         false

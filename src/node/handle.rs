@@ -19,6 +19,7 @@ use crate::crm::Backend;
 use crate::crm::embedded::Rules;
 use crate::crm::model::CallRecord;
 use crate::crm::outbox::Outbox;
+use crate::route;
 use crate::route::directory::Directory;
 use crate::route::plan::Presence;
 use crate::store::{Store, StoreError};
@@ -96,6 +97,11 @@ impl Handle {
         self.node.house.presence(employee)
     }
 
+    /// Whether a phone of her own has registered.
+    pub fn is_registered(&self, employee: &EmployeeId) -> bool {
+        self.node.registrar.is_registered(employee, self.node.clock.now().mono)
+    }
+
     /// Sets whether an employee can be rung: written to the store, in force for the next INVITE.
     pub async fn set_presence(&self, employee: &EmployeeId, presence: Presence) -> Result<(), PresenceError> {
         if self.directory().employee(employee).is_none() {
@@ -147,6 +153,7 @@ impl Handle {
             oldest: owed.oldest.map(age).unwrap_or_default(),
             dead: owed.dead,
             trunks: self.node.house.trunks_up(now.mono),
+            registrations: self.node.registrar.count(),
         })
     }
 
@@ -224,7 +231,12 @@ impl Inner {
         crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
         self.admission.set_rate(directory.limits.calls_per_second);
         self.admission.set_silent(settings.unknown_source == UnknownSource::Drop);
-        self.house.set_directory(directory);
+        self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
+        let now = self.clock.now();
+        self.set_trunks(&directory);
+        let may_register = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
+        self.registrar.keep_only(now, may_register);
+        self.house.set_directory(directory, now.mono, self.live.up() > 0);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

@@ -1,7 +1,7 @@
 //! The house at this moment: the files in force, who can be rung, who talks, who was rung last, which peers answer.
 //! Calls look at it through [`Env`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,20 +9,38 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::RwLock;
 
-use crate::base::{EmployeeId, HostName, Instant, Transport, Wall, Way};
+use super::live::FarEnd;
+use super::registrar::Registrar;
+use crate::base::{EmployeeId, HostName, Instant, Transport, TrunkName, Wall, Way};
 use crate::call::Env;
 use crate::net::outbound::Outbound;
-use crate::route::directory::{Directory, Gateway, Peer};
+use crate::net::sink::Path;
+use crate::route;
+use crate::route::directory::{Directory, Gateway, Peer, Trunk};
 use crate::route::plan::{Destination, Live, Presence};
 use crate::sip::agent::Target;
 use crate::sip::message::build;
+use crate::sip::registrar::Binding;
 
 /// What calls may look at.
 pub(super) struct House {
     directory: ArcSwap<Directory>,
+    /// The files before, each with when it was replaced: the calls of then still go by whom they named.
+    former: RwLock<Vec<(Instant, Arc<Directory>)>>,
     people: RwLock<HashMap<EmployeeId, Person>>,
     /// Peers that a message could not reach, and until when they come last.
     unreachable: RwLock<HashMap<SocketAddr, Instant>>,
+    /// What the probes and the registrations say.
+    known: RwLock<Known>,
+}
+
+/// What is known of trunks outside of calls.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Known {
+    /// Nobody answers there.
+    down: HashSet<Way>,
+    /// The carrier has no binding of ours.
+    unregistered: HashSet<TrunkName>,
 }
 
 /// One employee, now.
@@ -49,7 +67,13 @@ impl House {
         for (id, at) in last_rung {
             people.entry(id).or_default().last_rung = Some(at);
         }
-        Self { directory: ArcSwap::new(directory), people: RwLock::new(people), unreachable: RwLock::default() }
+        Self {
+            directory: ArcSwap::new(directory),
+            former: RwLock::default(),
+            people: RwLock::new(people),
+            unreachable: RwLock::default(),
+            known: RwLock::default(),
+        }
     }
 
     /// What the files say, for a moment.
@@ -62,9 +86,26 @@ impl House {
         self.directory.load_full()
     }
 
-    /// Other files are in force from now on.
-    pub(super) fn set_directory(&self, directory: Arc<Directory>) {
-        self.directory.store(directory);
+    /// Other files are in force from now on. Where calls are up, the ones before are remembered for those.
+    pub(super) fn set_directory(&self, directory: Arc<Directory>, now: Instant, calls_are_up: bool) {
+        let before = self.directory.swap(directory);
+        let mut former = self.former.write();
+        if !calls_are_up {
+            former.clear();
+            return;
+        }
+        if former.len() >= FORMER {
+            former.remove(0);
+        }
+        former.push((now, before));
+    }
+
+    /// Whether what comes from `source` may concern a call's dialog with this far end: by the files in force, or by those
+    /// of when the call was up already.
+    pub(super) fn is_of_far_end(&self, source: SocketAddr, far_end: &FarEnd) -> bool {
+        let by = |directory: &Directory| route::origin::is_of_far_end(directory, source, &far_end.addresses);
+        by(&self.directory())
+            || self.former.read().iter().any(|(until, directory)| *until > far_end.since && by(directory))
     }
 
     pub(super) fn presence(&self, employee: &EmployeeId) -> Presence {
@@ -117,20 +158,32 @@ impl House {
         unreachable.insert(peer, now + AVOIDED);
     }
 
-    fn is_reachable(&self, peer: SocketAddr, now: Instant) -> bool {
-        self.unreachable.read().get(&peer).is_none_or(|until| *until <= now)
+    /// What the probes and the registrations say now.
+    pub(super) fn set_known(&self, down: HashSet<Way>, unregistered: HashSet<TrunkName>) {
+        let fresh = Known { down, unregistered };
+        if *self.known.read() != fresh {
+            *self.known.write() = fresh;
+        }
     }
 
-    /// Whether each trunk has a peer that is not known to be unreachable.
+    /// Neither the last message nor the probes say that nobody is there.
+    fn is_reachable(&self, way: &Way, now: Instant) -> bool {
+        let is_lost = self.unreachable.read().get(&way.address).is_some_and(|until| *until > now);
+        !is_lost && !self.known.read().down.contains(way)
+    }
+
+    /// Whether each trunk has a peer that is not known to be unreachable, and its registration.
     pub(super) fn trunks_up(&self, now: Instant) -> Vec<(String, bool)> {
         let directory = self.directory();
-        let answers = |peer: &Peer| peer.ways.iter().any(|way| self.is_reachable(way.address, now));
-        directory.trunks.iter().map(|trunk| (trunk.name.to_string(), trunk.peers.iter().any(answers))).collect()
+        let answers = |peer: &Peer| peer.ways.iter().any(|way| self.is_reachable(way, now));
+        let is_lost = |trunk: &TrunkName| self.known.read().unregistered.contains(trunk);
+        let is_up = |trunk: &Trunk| trunk.peers.iter().any(answers) && !is_lost(&trunk.name);
+        directory.trunks.iter().map(|trunk| (trunk.name.to_string(), is_up(trunk))).collect()
     }
 
     /// The house as one step of a call sees it.
-    pub(super) fn view<'a>(&'a self, out: &'a Outbound, now: Instant) -> View<'a> {
-        View { house: self, directory: self.directory.load(), out, now }
+    pub(super) fn view<'a>(&'a self, out: &'a Outbound, registrar: Option<&'a Registrar>, now: Instant) -> View<'a> {
+        View { house: self, directory: self.directory.load(), out, registrar, now }
     }
 }
 
@@ -139,6 +192,8 @@ pub(super) struct View<'a> {
     house: &'a House,
     directory: Guard<Arc<Directory>>,
     out: &'a Outbound,
+    /// Who knows her phones.
+    registrar: Option<&'a Registrar>,
     now: Instant,
 }
 
@@ -154,6 +209,10 @@ impl Live for View<'_> {
     fn last_rung(&self, employee: &EmployeeId) -> Option<Wall> {
         self.house.person(employee).last_rung
     }
+
+    fn registered(&self, employee: &EmployeeId) -> bool {
+        self.registrar.is_some_and(|registrar| registrar.is_registered(employee, self.now))
+    }
 }
 
 impl Env for View<'_> {
@@ -163,9 +222,8 @@ impl Env for View<'_> {
 
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
         let (user, peers) = match destination {
-            Destination::Employee { extension, pbx, .. } | Destination::Extension { extension, pbx } => {
-                (extension, &self.directory.pbx(pbx)?.peers)
-            }
+            Destination::Employee { extension, pbx, .. } => (extension, &self.directory.pbx(pbx.as_ref()?)?.peers),
+            Destination::Extension { extension, pbx } => (extension, &self.directory.pbx(pbx)?.peers),
             Destination::Outside { dial, gateway: Gateway::Trunk(trunk), .. } => {
                 (dial, &self.directory.trunk(trunk)?.peers)
             }
@@ -179,9 +237,24 @@ impl Env for View<'_> {
         // In the files' order, but those that were just found unreachable come last: better than no way at all.
         let (peer, way) = left
             .filter(|(_, way)| !was_tried(way))
-            .min_by_key(|(_, way)| !self.house.is_reachable(way.address, self.now))?;
+            .min_by_key(|(_, way)| !self.house.is_reachable(way, self.now))?;
         let hop = self.out.to(way.transport, way.address, Some(HostName::new(&peer.host)))?;
         Some(Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop))
+    }
+
+    fn phones(&self, employee: &EmployeeId) -> Vec<Target> {
+        let bindings = self.registrar.map(|registrar| registrar.phones(employee, self.now)).unwrap_or_default();
+        bindings.into_iter().map(|binding| self.phone(binding)).collect()
+    }
+}
+
+impl View<'_> {
+    /// A phone is called where its REGISTER came from, under the address that it gave.
+    fn phone(&self, binding: Binding) -> Target {
+        let Binding { contact, path, source, local, .. } = binding;
+        let hop = self.out.back(Path { transport: source.transport, local, remote: source.address });
+        // RFC 3327 §5.3: "the home proxy … inserts the stored path as a preloaded Route".
+        Target { routes: path, silence: Some(PHONE_SILENCE), ..Target::new(contact, hop) }
     }
 }
 
@@ -217,6 +290,10 @@ async fn resolve_peers(peers: &mut [Peer]) {
     }
 }
 
+/// For how long a registered phone may say nothing at all before it counts as gone.
+const PHONE_SILENCE: Duration = Duration::from_secs(8);
+/// Reloads that calls may outlive and still be spoken to from a second address of a trunk that has gone.
+const FORMER: usize = 16;
 /// For how long a peer that could not be reached comes last.
 const AVOIDED: Duration = Duration::from_secs(30);
 /// How long a name may take.
@@ -227,7 +304,7 @@ mod tests {
     use super::*;
     use crate::base::PbxName;
     use crate::net::outbound::Naming;
-    use crate::net::sink::{Path, Sink};
+    use crate::net::sink::Sink;
     use crate::net::tcp::{Connections, Patience};
     use crate::net::udp::Udp;
     use crate::route::testing::{house, peer};
@@ -252,13 +329,13 @@ mod tests {
     }
 
     fn ana() -> Destination {
-        Destination::Employee { id: "ana".into(), extension: "201".into(), pbx: PbxName::from("office") }
+        Destination::Employee { id: "ana".into(), extension: "201".into(), pbx: Some(PbxName::from("office")) }
     }
 
     #[tokio::test]
     async fn peers_are_tried_in_order_each_once() {
         let (house, out) = (with_two_peers(), out());
-        let view = house.view(&out, Instant::default());
+        let view = house.view(&out, None, Instant::default());
         let first = view.target(&ana(), &[]).unwrap();
         assert_eq!(first.uri, "sip:201@127.0.0.1:5070");
         let second = view.target(&ana(), std::slice::from_ref(&first)).unwrap();
@@ -271,11 +348,29 @@ mod tests {
         let (house, out) = (with_two_peers(), out());
         let at = |secs: u64| Instant::from_millis(secs * 1000);
         house.lost("127.0.0.1:5070".parse().unwrap(), at(100));
-        let first_at = |secs| house.view(&out, at(secs)).target(&ana(), &[]).unwrap().uri;
+        let first_at = |secs| house.view(&out, None, at(secs)).target(&ana(), &[]).unwrap().uri;
         assert_eq!(first_at(101), "sip:201@127.0.0.2");
         assert_eq!(first_at(131), "sip:201@127.0.0.1:5070");
         house.lost("198.51.100.1:5060".parse().unwrap(), at(100));
         assert_eq!(house.unreachable.read().len(), 1, "nothing is remembered of strangers");
+    }
+
+    #[test]
+    fn a_call_hears_all_addresses_of_a_trunk_that_has_left_the_files_and_a_later_call_does_not() {
+        let with = |peers: &[&str]| {
+            let peers = peers.iter().map(|at| peer(at)).collect::<Vec<_>>();
+            Arc::new(house().pbx(|pbx| pbx.peers = peers).build())
+        };
+        let house = House::new(with(&["192.0.2.1:5060", "192.0.2.2:5060"]), HashMap::new(), HashMap::new());
+        let at = |secs: u64| Instant::from_millis(secs * 1000);
+        house.set_directory(with(&["192.0.2.9:5060"]), at(10), true);
+        let (one, other) = ("192.0.2.1:5060".parse().unwrap(), "192.0.2.2:5060".parse().unwrap());
+        let far_end = |since| FarEnd { addresses: [one; 2], since };
+        assert!(house.is_of_far_end(other, &far_end(at(5))));
+        assert!(!house.is_of_far_end(other, &far_end(at(11))));
+        assert!(!house.is_of_far_end("192.0.2.3:5060".parse().unwrap(), &far_end(at(5))));
+        house.set_directory(with(&["192.0.2.9:5060"]), at(20), false);
+        assert!(house.former.read().is_empty(), "nobody needs them any more");
     }
 
     #[test]

@@ -26,9 +26,12 @@ pub(super) struct Metrics {
     dead_letters: Gauge,
     post_dial_delay: Histogram,
     trunk_up: Family<TrunkLabels, Gauge>,
+    registrations: Gauge,
     transfers: Family<TransferLabels, Counter>,
     overload_rejected: Counter,
     calls_crashed: Counter,
+    strangers_refused: Counter,
+    strangers_dropped: Counter,
     /// None pass through us yet.
     rtp_packets: Family<PacketLabels, Counter>,
 }
@@ -46,6 +49,8 @@ pub(super) struct Reading {
     pub(super) dead: usize,
     /// Whether each trunk is thought alive.
     pub(super) trunks: Vec<(String, bool)>,
+    /// Phones registered here.
+    pub(super) registrations: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,9 +106,12 @@ impl Metrics {
             // 10 ms to 40 s.
             post_dial_delay: Histogram::new(exponential_buckets(0.01, 2.0, 13)),
             trunk_up: Family::default(),
+            registrations: Gauge::default(),
             transfers: Family::default(),
             overload_rejected: Counter::default(),
             calls_crashed: Counter::default(),
+            strangers_refused: Counter::default(),
+            strangers_dropped: Counter::default(),
             rtp_packets: Family::default(),
         };
         metrics.register();
@@ -152,13 +160,17 @@ impl Metrics {
         let help = "From an INVITE to the first ringing that its caller was told of";
         to.register("post_dial_delay_seconds", help, self.post_dial_delay.clone());
         to.register("trunk_up", "Whether a trunk is thought alive", self.trunk_up.clone());
-        to.register("registrations", "Phones registered here", Gauge::<i64>::default());
+        to.register("registrations", "Phones registered here", self.registrations.clone());
         to.register("transfers", "Transfers that came to an end", self.transfers.clone());
         let help = "INVITEs refused by limits, overload or drain";
         to.register("overload_rejected", help, self.overload_rejected.clone());
         let help = "RTP packets relayed";
         to.register("rtp_packets", help, self.rtp_packets.clone());
         to.register("calls_crashed", "Calls ended by a fault of ours", self.calls_crashed.clone());
+        let help = "Messages of strangers that were refused, with an answer or in silence";
+        to.register("strangers_refused", help, self.strangers_refused.clone());
+        let help = "Messages not even read, from addresses that were refused too often";
+        to.register("strangers_dropped", help, self.strangers_dropped.clone());
     }
 
     /// A request (no status) or a response came in.
@@ -208,6 +220,16 @@ impl Metrics {
         self.overload_rejected.inc();
     }
 
+    /// A stranger was refused.
+    pub(super) fn stranger_refused(&self) {
+        self.strangers_refused.inc();
+    }
+
+    /// A message of an address that was refused too often was dropped.
+    pub(super) fn stranger_dropped(&self) {
+        self.strangers_dropped.inc();
+    }
+
     /// All of it as Prometheus reads it.
     pub(super) fn text(&self, reading: Reading) -> String {
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -215,6 +237,7 @@ impl Metrics {
         self.outbox_pending.set(number(reading.owed));
         self.outbox_oldest_seconds.set(i64::try_from(reading.oldest.as_secs()).unwrap_or(i64::MAX));
         self.dead_letters.set(number(reading.dead));
+        self.registrations.set(reading.registrations);
         self.trunk_up.clear();
         for (trunk, up) in reading.trunks {
             self.trunk_up.get_or_create(&TrunkLabels { trunk }).set(i64::from(up));
@@ -285,6 +308,8 @@ mod tests {
             "ramal_registrations 0",
             "ramal_transfers_total{kind=\"blind\",result=\"answered\"} 1",
             "ramal_overload_rejected_total 0",
+            "ramal_strangers_dropped_total 0",
+            "ramal_strangers_refused_total 0",
             "ramal_calls_total{direction=\"incoming\",outcome=\"missed\"} 0",
             "ramal_rtp_packets_total{direction=\"in\"} 0",
         ] {

@@ -2,22 +2,29 @@
 //!
 //! A message comes in by `receive`, which finds its call or lets `admission` decide on a new one; `live` steps the call
 //! under its lock and puts its messages on the wire; `perform` does what else the call wants; `timers` wakes it; `late`
-//! takes news of calls that are gone. Layers above see a [`Handle`].
+//! takes news of calls that are gone. Outside of calls, `outside` keeps the trunks (`trunks`) and the phones
+//! (`registrar`, behind the `doors`). Layers above see a [`Handle`].
 
 mod admission;
 mod clock;
+mod doors;
 pub mod events;
 mod handle;
 mod house;
 mod late;
 mod live;
 mod metrics;
+mod offenders;
+mod outside;
 mod perform;
 mod receive;
+mod registrar;
+mod repeats;
 mod strangers;
 mod surviving;
 mod timers;
 pub mod trace;
+mod trunks;
 
 use std::collections::HashMap;
 use std::io;
@@ -38,7 +45,10 @@ use self::house::House;
 use self::late::NewsWire;
 use self::live::Live;
 use self::metrics::Metrics;
+use self::outside::Beyond;
 use self::receive::Reception;
+use self::registrar::Registrar;
+use self::repeats::Repeats;
 use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
@@ -104,6 +114,9 @@ struct Inner {
     timers: Timers,
     house: House,
     admission: Admission,
+    registrar: Registrar,
+    beyond: Beyond,
+    repeats: Repeats,
     outbound: Outbound,
     store: Store,
     outbox: Outbox<Backend>,
@@ -137,9 +150,11 @@ impl Node {
         })
         .await?;
         let house = House::new(Arc::clone(&directory), presences(&store).await?, store.reader().last_rung().await?);
+        let registrar = Registrar::open(&store, &sockets.listening, clock.now()).await?;
         let admission = Admission::new(clock, directory.limits.calls_per_second);
         admission.set_silent(settings.unknown_source == UnknownSource::Drop);
         let t = settings.sip.timers;
+        let sip_timers = transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 };
         let naming = Naming { advertise: settings.sip.advertise, local: settings.sip.local.clone() };
         let node = Arc::new_cyclic(|node| {
             let sink: Arc<dyn Sink> = Arc::new(Reception(node.clone()));
@@ -151,6 +166,9 @@ impl Node {
                 timers: Timers::default(),
                 house,
                 admission,
+                registrar,
+                beyond: Beyond::new(Ids::from_os(), sip_timers),
+                repeats: Repeats::new(t.t1),
                 outbound: Outbound::new(sockets.udp.clone(), tcp, connections, naming),
                 store,
                 outbox,
@@ -158,13 +176,14 @@ impl Node {
                 trace,
                 metrics: Metrics::new(),
                 ids: Mutex::new((Ids::from_os(), CallIds::default())),
-                sip_timers: transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 },
+                sip_timers,
                 listening: sockets.listening.clone(),
                 path,
                 began_with: settings,
             }
         });
         news.connect(&node);
+        node.set_trunks(&directory);
         let tasks = node.run(sockets);
         Ok(Self { handle: Handle { node }, tasks })
     }
@@ -176,6 +195,7 @@ impl Node {
 
     /// Stops: no more messages, everything that waits is committed and written.
     pub async fn stop(mut self) {
+        self.handle.node.leave_trunks(LEAVE).await;
         self.tasks.shutdown().await;
         let node = &self.handle.node;
         // Calls that have ended keep their ladders for as long as their transactions linger.
@@ -205,6 +225,7 @@ impl Inner {
         }
         let node = Arc::clone(self);
         tasks.spawn(async move { node.timers.run(node.clock, |call| surviving(|| node.wake(call))).await });
+        tasks.spawn(Arc::clone(self).run_beyond());
         let node = Arc::clone(self);
         tasks.spawn(async move { node.forget_old_calls().await });
         tasks
@@ -222,6 +243,9 @@ impl Inner {
         }
     }
 }
+
+/// How long carriers may take to let go of us at the end.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// The store that the files name, with this clock's dates.
 async fn open_store(settings: &Settings, clock: Clock) -> Result<Store, StoreError> {

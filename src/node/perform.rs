@@ -25,14 +25,14 @@ impl Inner {
     /// Tells a call of an event and does all that comes of it. False: there is no such call.
     pub(super) fn tell(self: &Arc<Self>, call: CallId, event: CallEvent) -> bool {
         let now = self.clock.now();
-        let turn = self.live.step(call, now, event, &self.house.view(&self.outbound, now.mono), &**self);
+        let turn = self.live.step(call, now, event, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
         self.follow(call, turn)
     }
 
     /// A call's wake-up came due.
     pub(super) fn wake(self: &Arc<Self>, call: CallId) {
         let now = self.clock.now();
-        let turn = self.live.wake(call, now, &self.house.view(&self.outbound, now.mono), &**self);
+        let turn = self.live.wake(call, now, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
         self.follow(call, turn);
     }
 
@@ -93,7 +93,7 @@ impl Inner {
             CallAction::Publish(publication) => self.events.publish(*publication),
             CallAction::Rung(employee) => self.house.rung(employee, self.clock.now().wall),
             CallAction::Busy { employee, busy, placed } => self.house.count(employee, busy, placed),
-            CallAction::Lamp(watched) => self.lamp_changed(call, watched),
+            CallAction::Lamp(watched) => self.lamp_changed(call, &watched),
             CallAction::Transferred { kind, result } => self.metrics.transferred(kind, result),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
             CallAction::Finish => self.finish(call),

@@ -18,6 +18,8 @@ pub(crate) struct House {
     pub presence: HashMap<EmployeeId, Presence>,
     pub busy: RefCell<HashMap<EmployeeId, i32>>,
     pub last_rung: RefCell<HashMap<EmployeeId, Wall>>,
+    /// The addresses of phones that have registered.
+    pub phones: HashMap<EmployeeId, Vec<SocketAddr>>,
     pub us: SocketAddr,
 }
 
@@ -25,9 +27,8 @@ impl House {
     fn peers(&self, to: &Destination) -> Option<(String, Vec<Peer>)> {
         let dir = &self.directory;
         Some(match to {
-            Destination::Employee { extension, pbx, .. } | Destination::Extension { extension, pbx } => {
-                (extension.clone(), dir.pbx(pbx)?.peers.clone())
-            }
+            Destination::Employee { extension, pbx, .. } => (extension.clone(), dir.pbx(pbx.as_ref()?)?.peers.clone()),
+            Destination::Extension { extension, pbx } => (extension.clone(), dir.pbx(pbx)?.peers.clone()),
             Destination::Outside { dial, gateway: Gateway::Trunk(name), .. } => {
                 (dial.clone(), dir.trunk(name)?.peers.clone())
             }
@@ -50,6 +51,10 @@ impl Live for House {
     fn last_rung(&self, employee: &EmployeeId) -> Option<Wall> {
         self.last_rung.borrow().get(employee).copied()
     }
+
+    fn registered(&self, employee: &EmployeeId) -> bool {
+        self.phones.get(employee).is_some_and(|phones| !phones.is_empty())
+    }
 }
 
 impl Env for House {
@@ -63,5 +68,15 @@ impl Env for House {
         let remote = peers.iter().flat_map(|peer| &peer.ways).map(|way| way.address).find(fresh)?;
         let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us, name: None };
         Some(Target::new(format!("sip:{user}@{remote}"), hop))
+    }
+
+    fn phones(&self, employee: &EmployeeId) -> Vec<Target> {
+        let extension = self.directory.employee(employee).and_then(|who| who.extension.clone()).unwrap_or_default();
+        let phones = self.phones.get(employee).cloned().unwrap_or_default();
+        let target = |remote: SocketAddr| {
+            let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us, name: None };
+            Target::new(format!("sip:{extension}@{remote}"), hop)
+        };
+        phones.into_iter().map(target).collect()
     }
 }

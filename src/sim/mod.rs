@@ -81,6 +81,7 @@ impl Sim {
                 presence: HashMap::new(),
                 busy: HashMap::new().into(),
                 last_rung: HashMap::new().into(),
+                phones: HashMap::new(),
                 us,
             },
             crm: Crm::default(),
@@ -110,6 +111,13 @@ impl Sim {
 
     pub(crate) fn presence(mut self, employee: &str, presence: Presence) -> Self {
         self.house.presence.insert(employee.into(), presence);
+        self
+    }
+
+    /// Phones of hers have registered, from these addresses.
+    pub(crate) fn phones(mut self, employee: &str, at: &[&str]) -> Self {
+        let at = at.iter().map(|at| at.parse().expect("an address")).collect();
+        self.house.phones.insert(employee.into(), at);
         self
     }
 

@@ -96,6 +96,8 @@ pub struct Outgoing {
     pub request: Request,
     /// To which of the peers.
     pub peer: usize,
+    /// By what way.
+    pub hop: Hop,
 }
 
 /// What a REGISTER came to.
@@ -132,6 +134,11 @@ impl Registration {
     /// Whether it is the one for this account with these peers: then a reload leaves it alone.
     pub fn is_for(&self, account: &Account, servers: &[Server]) -> bool {
         self.account == *account && self.servers == servers
+    }
+
+    /// Whom the registrar knows us as.
+    pub fn username(&self) -> &str {
+        &self.account.username
     }
 
     /// Whether the registrar has our binding, as far as we know.
@@ -273,7 +280,7 @@ impl Registration {
             let name = if login.proxy { Name::ProxyAuthorization } else { Name::Authorization };
             request.headers.push(name, login.challenge.answer(&self.account, "REGISTER", uri, &login.session));
         }
-        Outgoing { request, peer: self.peer }
+        Outgoing { request, peer: self.peer, hop: *hop }
     }
 
     fn taken(&mut self, now: Instant, response: &Response) -> Outcome {

@@ -109,6 +109,8 @@ pub struct Subscriptions {
     /// Oldest first.
     by_watcher: HashMap<EmployeeId, Vec<SubscriptionId>>,
     by_watched: HashMap<(Watched, Package), BTreeSet<SubscriptionId>>,
+    /// Those of `by_watched` that are of package `dialog`.
+    watched_dialogs: usize,
     due: BTreeSet<(Instant, SubscriptionId)>,
 }
 
@@ -121,6 +123,7 @@ impl Subscriptions {
             all: HashMap::new(),
             by_watcher: HashMap::new(),
             by_watched: HashMap::new(),
+            watched_dialogs: 0,
             due: BTreeSet::new(),
         }
     }
@@ -171,7 +174,11 @@ impl Subscriptions {
         self.last = id.0;
         let response = accepted(request, &hop, expires).with_to_tag(&tag);
         self.by_watcher.entry(watcher.clone()).or_default().push(id);
-        self.by_watched.entry((watched.clone(), event.package)).or_default().insert(id);
+        let watchers = self.by_watched.entry((watched.clone(), event.package)).or_default();
+        if watchers.is_empty() && event.package == Package::Dialog {
+            self.watched_dialogs += 1;
+        }
+        watchers.insert(id);
         let beginning = Beginning { watcher: watcher.clone(), watched, event, dialog, entity, hop };
         let subscription = Subscription::new(now.mono, beginning, Duration::from_secs(expires.into()));
         self.rearm(id, None, subscription.next_wakeup());
@@ -268,6 +275,11 @@ impl Subscriptions {
         self.remove(id);
     }
 
+    /// A NOTIFY could not go now: it goes after this long.
+    pub fn put_off(&mut self, now: Now, id: SubscriptionId, wait: Duration) {
+        self.step(id, |subscription| subscription.put_off(now.mono, wait));
+    }
+
     /// Other files are in force: ends what `ends` gives a reason for.
     pub fn revise(&mut self, now: Now, ends: impl Fn(&EmployeeId, &Watched) -> Option<Reason>) {
         for id in self.all.keys().copied().collect::<Vec<_>>() {
@@ -289,6 +301,11 @@ impl Subscriptions {
     /// Whether anybody watches this.
     pub fn is_watched(&self, watched: &Watched, package: Package) -> bool {
         self.by_watched.contains_key(&(watched.clone(), package))
+    }
+
+    /// How many are watched for their dialogs.
+    pub fn watched_dialogs(&self) -> usize {
+        self.watched_dialogs
     }
 
     /// When [`wake`](Self::wake) is due.
@@ -328,6 +345,7 @@ impl Subscriptions {
             ids.remove(&id);
             if ids.is_empty() {
                 self.by_watched.remove(&key);
+                self.watched_dialogs -= usize::from(key.1 == Package::Dialog);
             }
         }
     }
