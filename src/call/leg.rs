@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Channel;
 use super::lamp::Lamp;
 use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
@@ -41,6 +42,10 @@ pub(super) struct Leg {
     pub(super) holds: bool,
     /// What colleagues' lamps were last told of it.
     pub(super) lamp: Lamp,
+    /// The channel that it takes of its trunk, while it is up or on its way.
+    pub(super) channel: Option<Channel>,
+    /// Whose phone sent the call here by a 3xx.
+    pub(super) redirected_by: Option<EmployeeId>,
 }
 
 /// Whom a leg of ours called.
@@ -104,6 +109,8 @@ impl Leg {
             said: None,
             holds: false,
             lamp: Lamp::default(),
+            channel: None,
+            redirected_by: None,
         }
     }
 
@@ -136,6 +143,7 @@ impl Leg {
     /// It came to this final answer.
     pub(super) fn refused(&mut self, now: Instant, status: u16) {
         self.state = LegState::Over;
+        self.channel = None;
         self.end_ring(now, LegEnding::Refused(status));
     }
 

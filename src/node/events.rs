@@ -195,7 +195,10 @@ mod tests {
         events.publish_trunk("trunk.down", "carrier".into());
         let event = live.try_recv().unwrap();
         let json: serde_json::Value = serde_json::from_str(event.json()).unwrap();
-        assert_eq!((event.name(), &json["trunk"], &json["call"]), ("trunk.down", &"carrier".into(), &serde_json::Value::Null));
+        assert_eq!(
+            (event.name(), &json["trunk"], &json["call"]),
+            ("trunk.down", &"carrier".into(), &serde_json::Value::Null)
+        );
     }
 
     #[test]

@@ -236,6 +236,7 @@ impl Inner {
         self.set_trunks(&directory);
         let may_register = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
         self.registrar.keep_only(now, may_register);
+        self.revise_subscriptions(&directory);
         self.house.set_directory(directory, now.mono, self.live.up() > 0);
         let began = &self.began_with;
         let needs_restart = [

@@ -11,15 +11,18 @@ use parking_lot::RwLock;
 
 use super::live::FarEnd;
 use super::registrar::Registrar;
+use super::subscriptions::WatchList;
 use crate::base::{EmployeeId, HostName, Instant, Transport, TrunkName, Wall, Way};
-use crate::call::Env;
+use crate::call::{Channel, Channels, Env};
 use crate::net::outbound::Outbound;
 use crate::net::sink::Path;
 use crate::route;
 use crate::route::directory::{Directory, Gateway, Peer, Trunk};
 use crate::route::plan::{Destination, Live, Presence};
+use crate::route::reach;
 use crate::sip::agent::Target;
 use crate::sip::message::build;
+use crate::sip::subscription::Watched;
 use crate::sip::registrar::Binding;
 
 /// What calls may look at.
@@ -30,8 +33,12 @@ pub(super) struct House {
     people: RwLock<HashMap<EmployeeId, Person>>,
     /// Peers that a message could not reach, and until when they come last.
     unreachable: RwLock<HashMap<SocketAddr, Instant>>,
+    /// Calls up on each trunk.
+    channels: Channels,
     /// What the probes and the registrations say.
     known: RwLock<Known>,
+    /// Whose lamps somebody looks at.
+    watch_list: WatchList,
 }
 
 /// What is known of trunks outside of calls.
@@ -72,7 +79,9 @@ impl House {
             former: RwLock::default(),
             people: RwLock::new(people),
             unreachable: RwLock::default(),
+            channels: Channels::default(),
             known: RwLock::default(),
+            watch_list: WatchList::default(),
         }
     }
 
@@ -181,6 +190,11 @@ impl House {
         directory.trunks.iter().map(|trunk| (trunk.name.to_string(), is_up(trunk))).collect()
     }
 
+    /// Whose lamps somebody looks at.
+    pub(super) fn watch_list(&self) -> &WatchList {
+        &self.watch_list
+    }
+
     /// The house as one step of a call sees it.
     pub(super) fn view<'a>(&'a self, out: &'a Outbound, registrar: Option<&'a Registrar>, now: Instant) -> View<'a> {
         View { house: self, directory: self.directory.load(), out, registrar, now }
@@ -216,8 +230,16 @@ impl Live for View<'_> {
 }
 
 impl Env for View<'_> {
+    fn watches(&self, watched: &Watched) -> bool {
+        self.house.watch_list.has(watched)
+    }
+
     fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel> {
+        self.house.channels.take(trunk, most)
     }
 
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
@@ -235,11 +257,17 @@ impl Env for View<'_> {
         };
         let left = peers.iter().flat_map(|peer| peer.ways.iter().map(move |way| (peer, *way)));
         // In the files' order, but those that were just found unreachable come last: better than no way at all.
-        let (peer, way) = left
-            .filter(|(_, way)| !was_tried(way))
-            .min_by_key(|(_, way)| !self.house.is_reachable(way, self.now))?;
+        let (peer, way) =
+            left.filter(|(_, way)| !was_tried(way)).min_by_key(|(_, way)| !self.house.is_reachable(way, self.now))?;
         let hop = self.out.to(way.transport, way.address, Some(HostName::new(&peer.host)))?;
-        Some(Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop))
+        let is_another = |(_, other): &(&Peer, Way)| *other != way && !was_tried(other);
+        let more =
+            peers.iter().flat_map(|peer| peer.ways.iter().map(move |way| (peer, *way))).any(|other| is_another(&other));
+        Some(Target {
+            account: reach::account(&self.directory, destination),
+            silence: more.then(|| reach::failover_after(&self.directory, destination)),
+            ..Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop)
+        })
     }
 
     fn phones(&self, employee: &EmployeeId) -> Vec<Target> {

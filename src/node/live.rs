@@ -442,6 +442,9 @@ mod tests {
         fn last_rung(&self, _: &EmployeeId) -> Option<Wall> {
             None
         }
+        fn registered(&self, _: &EmployeeId) -> bool {
+            false
+        }
     }
 
     impl Env for Looks {
@@ -451,6 +454,9 @@ mod tests {
         }
         fn target(&self, _: &Destination, _: &[Target]) -> Option<Target> {
             None
+        }
+        fn phones(&self, _: &EmployeeId) -> Vec<Target> {
+            Vec::new()
         }
     }
 
@@ -489,6 +495,7 @@ mod tests {
             entry,
             blacklisted: false,
             label: "carrier".to_owned(),
+            trunk: None,
             now: Now::default(),
             max_forwards: 70,
             offer: None,

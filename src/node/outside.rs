@@ -88,7 +88,7 @@ impl Inner {
     }
 
     /// Whether a request outside of calls has come before; its repeat is dealt with.
-    pub(super) fn is_repeat(&self, request: &Request) -> bool {
+    pub(super) fn is_beyond_repeat(&self, request: &Request) -> bool {
         self.beyond(|_, hands| hands.outside.again(hands.now, request, hands.letters))
     }
 
@@ -142,7 +142,7 @@ impl Inner {
     }
 
     /// Does something under the lock, then sends and hears whatever came of it.
-    fn beyond<T>(&self, what: impl FnOnce(&mut Trunks, &mut Hands<'_>) -> T) -> T {
+    pub(super) fn beyond<T>(&self, what: impl FnOnce(&mut Trunks, &mut Hands<'_>) -> T) -> T {
         let now = self.clock.now();
         let mut state = self.beyond.state.lock();
         let State { outside, trunks, armed } = &mut *state;
@@ -170,12 +170,19 @@ impl Inner {
         // Each turn sends or hears something new; the bound only guards against a fault.
         for _ in 0..64 {
             let sends = std::mem::take(&mut letters.sends);
-            let lost: Vec<Hop> = sends.into_iter().filter(|letter| !self.post(letter)).map(|letter| letter.hop).collect();
+            let lost: Vec<Hop> =
+                sends.into_iter().filter(|letter| !self.post(letter)).map(|letter| letter.hop).collect();
             lost.into_iter().for_each(|hop| outside.unreachable(now, hop, letters));
             for event in std::mem::take(&mut letters.events) {
                 match event {
-                    OutsideEvent::Response { id, response } => trunks.heard(now, id, Some(&response)),
-                    OutsideEvent::Failed { id, .. } => trunks.heard(now, id, None),
+                    OutsideEvent::Response { id, response } => {
+                        trunks.heard(now, id, Some(&response));
+                        self.subscribers.hear(id, Some(*response));
+                    }
+                    OutsideEvent::Failed { id, .. } => {
+                        trunks.heard(now, id, None);
+                        self.subscribers.hear(id, None);
+                    }
                     // Taken by whoever took it on.
                     OutsideEvent::Request { .. } => {}
                 }

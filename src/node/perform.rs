@@ -11,7 +11,9 @@ use crate::base::{CallId, Instant, Pii};
 use crate::call::{CallAction, CallEvent};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
 use crate::crm::{Crm, WhoCalls};
+use crate::net::sink::Path;
 use crate::sip::agent::Transmit;
+use crate::sip::subscription::Watched;
 
 impl Wire for Inner {
     fn put(&self, transmit: &Transmit) -> bool {
@@ -25,14 +27,21 @@ impl Inner {
     /// Tells a call of an event and does all that comes of it. False: there is no such call.
     pub(super) fn tell(self: &Arc<Self>, call: CallId, event: CallEvent) -> bool {
         let now = self.clock.now();
-        let turn = self.live.step(call, now, event, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
+        let turn = self.live.step(
+            call,
+            now,
+            event,
+            &self.house.view(&self.outbound, Some(&self.registrar), now.mono),
+            &**self,
+        );
         self.follow(call, turn)
     }
 
     /// A call's wake-up came due.
     pub(super) fn wake(self: &Arc<Self>, call: CallId) {
         let now = self.clock.now();
-        let turn = self.live.wake(call, now, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
+        let turn =
+            self.live.wake(call, now, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
         self.follow(call, turn);
     }
 
@@ -59,7 +68,7 @@ impl Inner {
                 match owed {
                     Owed::Action(action) => self.perform(call, action),
                     Owed::Unreachable(hop) => {
-                        self.lost(hop.remote);
+                        self.lost(Path { transport: hop.transport, local: hop.local, remote: hop.remote });
                         // Its actions are owed behind these: this step performs for all.
                         self.tell(call, CallEvent::Unreachable(hop));
                     }
@@ -78,6 +87,7 @@ impl Inner {
             self.timers.disarm(at, call);
         }
         for Busy { employee, placed } in busy {
+            self.lamp_changed(call, &Watched::Employee(employee.clone()));
             self.house.count(employee, false, placed);
         }
         self.outbox.call_ended(call);

@@ -52,11 +52,16 @@ impl Registrar {
                 // out, and registers anew.
                 Some(binding)
                     if binding.source.transport.is_reliable()
-                        || !listening.contains(&(binding.source.transport, binding.local)) => store.append(|rows| {
-                    rows.bindings.insert((employee, binding.contact), None);
-                }),
+                        || !listening.contains(&(binding.source.transport, binding.local)) =>
+                {
+                    store.append(|rows| {
+                        rows.bindings.insert((employee, binding.contact), None);
+                    })
+                }
                 Some(binding) => kept.entry(employee).or_default().push(binding),
-                None => tracing::warn!(employee = %employee, "a phone's row in the store cannot be read; it registers anew"),
+                None => {
+                    tracing::warn!(employee = %employee, "a phone's row in the store cannot be read; it registers anew")
+                }
             }
         }
         for (employee, bindings) in kept {
@@ -71,7 +76,10 @@ impl Registrar {
         let source = Way { transport: path.transport, address: path.remote };
         let answer = self.change(now, employee, |bindings| {
             let done = bindings.register(now.mono, request, source, path.local);
-            done.map_or_else(|refusal| refusal.response(request), |()| bindings.response(now.mono, request, path.transport))
+            done.map_or_else(
+                |refusal| refusal.response(request),
+                |()| bindings.response(now.mono, request, path.transport),
+            )
         });
         tracing::debug!(%employee, source = %path.remote, status = answer.status.code(), "a phone registers");
         answer
@@ -103,7 +111,8 @@ impl Registrar {
 
     /// Whether a phone of the same employee's has registered from each of these sources.
     pub(super) fn are_of_one(&self, one: Path, others: &[SocketAddr]) -> bool {
-        let here = |binding: &Binding| binding.source.transport == one.transport && binding.source.address == one.remote;
+        let here =
+            |binding: &Binding| binding.source.transport == one.transport && binding.source.address == one.remote;
         let there = |binding: &Binding| others.contains(&binding.source.address);
         let book = self.book.read();
         book.of.values().any(|of_hers| of_hers.all().iter().any(here) && of_hers.all().iter().any(there))

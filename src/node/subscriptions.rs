@@ -18,11 +18,15 @@ use tokio::sync::Notify;
 use super::Inner;
 use super::live::Live;
 use super::outside::Waiting;
+use super::receive::Came;
 use super::surviving::surviving;
+use super::who::Who;
 use crate::base::{CallId, EmployeeId, Ids, Now};
 use crate::net::sink::Path;
+use crate::route::Origin;
 use crate::route::directory::Directory;
-use crate::sip::message::{self, Name, Request, Response, Status};
+use crate::sip::agent::SUPPORTED;
+use crate::sip::message::{self, Name, Request, Response, Status, inspect};
 use crate::sip::outside::OutsideId;
 use crate::sip::subscription::{
     Asked, DialogInfo, Messages, Notification, Package, Reason, Source, SubscriptionId, Subscriptions, Watched,
@@ -108,8 +112,31 @@ impl Inner {
         }
     }
 
+    /// A SUBSCRIBE, inside a dialog or not: for phones of employees, each time with their password.
+    pub(super) fn subscribes(&self, came: Came, request: Request) {
+        if self.is_beyond_repeat(&request) {
+            return;
+        }
+        let employee = match self.who(came.path, &request) {
+            Who::Known(Origin::Phone(employee)) => employee,
+            Who::Known(Origin::Stranger) => return self.forbid(came, &request),
+            // Nobody's phone, so nobody's business.
+            Who::Known(Origin::Trunk(_) | Origin::Pbx(_)) => {
+                return self.answer(came.path, Response::to(&request, Status::FORBIDDEN));
+            }
+            Who::Asked { stale } => return self.ask_for_password(came, &request, stale),
+            Who::Wrong => return self.forbid_password(came, &request),
+            Who::Ignored => return,
+        };
+        let Some(waiting) = self.take_on(came.path, request) else { return };
+        match inspect(&waiting.request, SUPPORTED) {
+            Some(objection) => self.answer_waiting(&waiting, objection.response(&waiting.request)),
+            None => self.subscribed(came.path, &employee, &waiting),
+        }
+    }
+
     /// A SUBSCRIBE of an employee's phone.
-    pub(super) fn subscribed(&self, path: Path, employee: &EmployeeId, waiting: &Waiting) {
+    fn subscribed(&self, path: Path, employee: &EmployeeId, waiting: &Waiting) {
         let now = self.clock.now();
         let request = &*waiting.request;
         let user = message::identities(request).request_uri.user;

@@ -149,8 +149,7 @@ impl Trunks {
 
     /// Takes every binding out, for the node is about to end.
     pub(super) fn leave(&mut self, now: Now) {
-        let all: Vec<Registered> =
-            self.trunks.values_mut().filter_map(|standing| standing.registered.take()).collect();
+        let all: Vec<Registered> = self.trunks.values_mut().filter_map(|standing| standing.registered.take()).collect();
         all.into_iter().for_each(|registered| self.forsake(now, Some(registered)));
         self.leaving.retain(|registered| !registered.machine.is_gone());
     }

@@ -6,8 +6,7 @@ use sqlx::{Connection, Row};
 use super::StoreError;
 
 /// One entry a version, oldest first; released ones are never edited.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_bindings.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_bindings.sql")];
 
 /// The version that this binary reads and writes.
 pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
