@@ -22,8 +22,8 @@ use crate::route::plan::{Destination, Live, Presence};
 use crate::route::reach;
 use crate::sip::agent::Target;
 use crate::sip::message::build;
-use crate::sip::subscription::Watched;
 use crate::sip::registrar::Binding;
+use crate::sip::subscription::Watched;
 
 /// What calls may look at.
 pub(super) struct House {

@@ -120,10 +120,8 @@ impl Inner {
         let employee = match self.who(came.path, &request) {
             Who::Known(Origin::Phone(employee)) => employee,
             Who::Known(Origin::Stranger) => return self.forbid(came, &request),
-            // Nobody's phone, so nobody's business.
-            Who::Known(Origin::Trunk(_) | Origin::Pbx(_)) => {
-                return self.answer(came.path, Response::to(&request, Status::FORBIDDEN));
-            }
+            // Nobody's phone: neither has anything to subscribe to here.
+            Who::Known(Origin::Trunk(_) | Origin::Pbx(_)) => return self.not_allowed(came.path, &request),
             Who::Asked { stale } => return self.ask_for_password(came, &request, stale),
             Who::Wrong => return self.forbid_password(came, &request),
             Who::Ignored => return,
