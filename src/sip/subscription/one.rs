@@ -198,8 +198,8 @@ impl Subscription {
         };
         self.version = self.version.wrapping_add(1);
         let state = match self.life {
-            // RFC 6665 §4.2.2: "expires" says how much of it is left.
-            Life::Active(until) => format!("active;expires={}", until.since(now).as_secs()),
+            // RFC 6665 §4.2.2: "expires" says how much of it is left; rounded up, as it was said in the 200.
+            Life::Active(until) => format!("active;expires={}", until.since(now).as_millis().div_ceil(1_000)),
             Life::Ending(reason) => format!("terminated;reason={}", reason.as_str()),
             Life::Over => format!("terminated;reason={}", Reason::Timeout.as_str()),
         };
