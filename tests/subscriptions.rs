@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use house::{House, SDP, Wire, header, invite};
 use ramal::base::{Account, Secret};
-use ramal::sip::digest::{Session, best, challenges};
+use ramal::sip::digest::{Challenge, Session, best, challenges};
 use ramal::sip::message::{Limits, Message, Name, parse};
 
 const PEOPLE: &str = r#"
@@ -34,13 +34,15 @@ struct Phone {
     wire: Wire,
     account: Account,
     sent: RefCell<u32>,
+    /// What it was asked last, and how often it has answered that.
+    asked: RefCell<Option<(Challenge, u32)>>,
 }
 
 impl Phone {
     /// A phone of hers, registered.
     async fn of(house: &House, extension: &str, password: &str) -> Self {
         let account = Account { username: extension.to_owned(), password: Secret::new(password.to_owned()) };
-        let phone = Self { wire: Wire::new().await, account, sent: RefCell::default() };
+        let phone = Self { wire: Wire::new().await, account, sent: RefCell::default(), asked: RefCell::default() };
         let to = format!("<sip:{extension}@ramal>");
         let answer = phone.ask(house, "REGISTER", ("sip:ramal", &to), "reg", "Expires: 600\r\n").await;
         assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
@@ -49,17 +51,32 @@ impl Phone {
 
     /// Asks, with the password once it is asked for.
     async fn ask(&self, house: &House, method: &str, (uri, to): (&str, &str), id: &str, more: &str) -> String {
-        let answer = house.ask(&self.wire, &self.request(method, (uri, to), id, more)).await;
-        if !answer.starts_with("SIP/2.0 401") {
-            return answer;
+        for _ in 0..3 {
+            let credentials = self.credentials(method, uri);
+            let request = self.request(method, (uri, to), id, &format!("{more}{credentials}"));
+            self.wire.send(house.udp, &request).await;
+            let answer = self.wire.expect_answer("SIP/2.0 ", method).await;
+            if !answer.starts_with("SIP/2.0 401") {
+                return answer;
+            }
+            let Ok(Message::Response(response)) = parse(&answer.into(), &Limits::default()) else {
+                panic!("a response")
+            };
+            let challenge = best(challenges(&response.headers, &Name::WwwAuthenticate)).expect("a challenge");
+            let mut asked = self.asked.borrow_mut();
+            let count =
+                asked.take().filter(|(before, _)| before.nonce == challenge.nonce).map_or(0, |(_, count)| count);
+            *asked = Some((challenge, count));
         }
-        let Ok(Message::Response(response)) = parse(&answer.into(), &Limits::default()) else { panic!("a response") };
-        let challenge = best(challenges(&response.headers, &Name::WwwAuthenticate)).expect("a challenge");
-        let session = Session { cnonce: "c".to_owned(), count: 1 };
-        let credentials = challenge.answer(&self.account, method, uri, &session);
-        let more = format!("{more}Authorization: {credentials}\r\n");
-        self.wire.send(house.udp, &self.request(method, (uri, to), id, &more)).await;
-        self.wire.expect_answer("SIP/2.0 ", method).await
+        panic!("the password is not taken")
+    }
+
+    fn credentials(&self, method: &str, uri: &str) -> String {
+        let mut asked = self.asked.borrow_mut();
+        let Some((challenge, count)) = asked.as_mut() else { return String::new() };
+        *count += 1;
+        let session = Session { cnonce: "c".to_owned(), count: *count };
+        format!("Authorization: {}\r\n", challenge.answer(&self.account, method, uri, &session))
     }
 
     fn request(&self, method: &str, (uri, to): (&str, &str), id: &str, more: &str) -> String {

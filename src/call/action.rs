@@ -1,6 +1,6 @@
 //! What a call wants done.
 
-use crate::base::{EmployeeId, PhoneNumber};
+use crate::base::{EmployeeId, Hop, PhoneNumber};
 use crate::crm::model::{CallRecord, EntityRef, OwedWrite};
 use crate::sip::agent::Transmit;
 use crate::sip::subscription::Watched;
@@ -43,6 +43,8 @@ pub enum CallAction {
     },
     /// The lamp of somebody who is [watched](super::Env::watches) changes: `Call::lamps` has what it shows.
     Lamp(Watched),
+    /// Nothing of hers is there any more from where a phone registered: its binding is to be dropped.
+    PhoneGone(Hop),
     /// A transfer came to its end: for `ramal_transfers_total`.
     Transferred {
         /// `blind`, `attended`, `pbx`, `console`.

@@ -282,7 +282,7 @@ impl View<'_> {
         let Binding { contact, path, source, local, .. } = binding;
         let hop = self.out.back(Path { transport: source.transport, local, remote: source.address });
         // RFC 3327 §5.3: "the home proxy … inserts the stored path as a preloaded Route".
-        Target { routes: path, silence: Some(PHONE_SILENCE), ..Target::new(contact, hop) }
+        Target { routes: path, silence: Some(PHONE_SILENCE), is_flow: true, ..Target::new(contact, hop) }
     }
 }
 

@@ -496,6 +496,7 @@ mod tests {
             blacklisted: false,
             label: "carrier".to_owned(),
             trunk: None,
+            is_phone: false,
             now: Now::default(),
             max_forwards: 70,
             offer: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Inner;
 use super::live::{Arm, Busy, Owed, Removed, Turn, Wire};
-use crate::base::{CallId, Instant, Pii};
+use crate::base::{CallId, Instant, Pii, Way};
 use crate::call::{CallAction, CallEvent};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
 use crate::crm::{Crm, WhoCalls};
@@ -104,6 +104,10 @@ impl Inner {
             CallAction::Rung(employee) => self.house.rung(employee, self.clock.now().wall),
             CallAction::Busy { employee, busy, placed } => self.house.count(employee, busy, placed),
             CallAction::Lamp(watched) => self.lamp_changed(call, &watched),
+            CallAction::PhoneGone(hop) => {
+                let way = Way { transport: hop.transport, address: hop.remote };
+                self.registrar.lost(self.clock.now(), way);
+            }
             CallAction::Transferred { kind, result } => self.metrics.transferred(kind, result),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
             CallAction::Finish => self.finish(call),

@@ -339,6 +339,7 @@ impl Inner {
             blacklisted,
             label: origin.label().to_owned(),
             trunk: if let Origin::Trunk(name) = origin { Some(name.clone()) } else { None },
+            is_phone: matches!(origin, Origin::Phone(_)),
             now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,

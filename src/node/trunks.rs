@@ -132,7 +132,7 @@ impl Trunks {
                 probes.push(kept.unwrap_or_else(|| Probe {
                     way: *way,
                     peer: peer.uri.clone(),
-                    probed: Probed::new(now.mono, &mut self.ids),
+                    probed: Probed::new(now.mono, trunk.options, &mut self.ids),
                     waits_for: None,
                 }));
             }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{EmployeeId, Hop, Transport, TrunkName, Wall};
 use crate::call::{Channel, Channels, Env};
@@ -86,7 +87,8 @@ impl Env for House {
         let phones = self.phones.get(employee).cloned().unwrap_or_default();
         let target = |remote: SocketAddr| {
             let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us, name: None };
-            Target::new(format!("sip:{extension}@{remote}"), hop)
+            let silence = Some(Duration::from_secs(8));
+            Target { silence, is_flow: true, ..Target::new(format!("sip:{extension}@{remote}"), hop) }
         };
         phones.into_iter().map(target).collect()
     }

@@ -19,7 +19,7 @@ pub(crate) use crm::Crm;
 pub(crate) use house::House;
 pub(crate) use network::{Network, Weather};
 
-use crate::base::{CallId, Hop, Ids, Instant, Now, Transport, Wall};
+use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, Now, Transport, Wall};
 use crate::call::{Beginning, Call, CallAction, CallEvent, Publication};
 use crate::crm::model::{Lookup, WriteNews};
 use crate::route::directory::Directory;
@@ -62,6 +62,8 @@ pub(crate) struct Sim {
     pub scripts: HashMap<String, Vec<(Duration, Act)>>,
     /// Peers at which nothing arrives.
     dead: Vec<SocketAddr>,
+    /// Whose registered phones are where, and how they are called.
+    phone_names: HashMap<SocketAddr, (EmployeeId, String)>,
     network: Network,
     claims: HashMap<ServerKey, CallId>,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -94,6 +96,7 @@ impl Sim {
             published: Vec::new(),
             scripts: HashMap::new(),
             dead: Vec::new(),
+            phone_names: HashMap::new(),
             network: Network::new(ids.fork()),
             claims: HashMap::new(),
             queue: BTreeMap::new(),
@@ -118,9 +121,12 @@ impl Sim {
         self
     }
 
-    /// Phones of hers have registered, from these addresses.
+    /// Phones of hers have registered, from these addresses: `ana-1`, `ana-2`.
     pub(crate) fn phones(mut self, employee: &str, at: &[&str]) -> Self {
-        let at = at.iter().map(|at| at.parse().expect("an address")).collect();
+        let at: Vec<SocketAddr> = at.iter().map(|at| at.parse().expect("an address")).collect();
+        for (n, at) in (1..).zip(&at) {
+            self.phone_names.insert(*at, (employee.into(), format!("{employee}-{n}")));
+        }
         self.house.phones.insert(employee.into(), at);
         self
     }
@@ -357,7 +363,10 @@ impl Sim {
     fn begin(&mut self, from: SocketAddr, request: &Request) -> Option<CallId> {
         let invitation = invitation(request);
         let dir = self.house.directory.clone();
-        let origin = origin(&dir, from);
+        let origin = match self.phone_names.get(&from) {
+            Some((employee, _)) => Origin::Phone(employee.clone()),
+            None => origin(&dir, from),
+        };
         if origin == Origin::Stranger {
             return None;
         }
@@ -376,6 +385,7 @@ impl Sim {
             blacklisted,
             label,
             trunk: if let Origin::Trunk(name) = &origin { Some(name.clone()) } else { None },
+            is_phone: matches!(origin, Origin::Phone(_)),
             now: self.now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
@@ -419,7 +429,10 @@ impl Sim {
 
     fn ring(&mut self, at: SocketAddr, uri: &str) -> CallId {
         let user = uri.trim_start_matches("sip:").split('@').next().unwrap_or_default().to_owned();
-        let name = self.house.directory.employee_at(&user).map_or(user, |e| e.id.to_string());
+        let name = match self.phone_names.get(&at) {
+            Some((_, name)) => name.clone(),
+            None => self.house.directory.employee_at(&user).map_or(user, |e| e.id.to_string()),
+        };
         let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
         let (id, party) = Party::new(&name, at, self.us, &mut self.ids, media);
         self.parties.push((id, party));
@@ -471,6 +484,9 @@ impl Sim {
             }
             CallAction::Busy { employee, busy, .. } => {
                 *self.house.busy.borrow_mut().entry(employee).or_default() += if busy { 1 } else { -1 };
+            }
+            CallAction::PhoneGone(hop) => {
+                self.house.phones.values_mut().for_each(|phones| phones.retain(|at| *at != hop.remote));
             }
             CallAction::Lamp(_) | CallAction::Transferred { .. } | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {

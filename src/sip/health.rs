@@ -56,9 +56,10 @@ pub enum Due {
 }
 
 impl Probed {
-    /// A peer to be asked soon: many of one house not all at once.
-    pub fn new(now: Instant, ids: &mut Ids) -> Self {
-        let at = now + Duration::from_millis(ids.below(FIRST_MS));
+    /// A peer to be asked within the first `every`: those of one house not all at once, and none before it is settled.
+    pub fn new(now: Instant, every: Duration, ids: &mut Ids) -> Self {
+        let half = every / 2;
+        let at = now + half + Duration::from_millis(ids.below(u64::try_from(half.as_millis()).unwrap_or(u64::MAX)));
         Self { health: Health::Unknown, misses: 0, next: Next::Ask { at } }
     }
 
@@ -113,9 +114,6 @@ fn patience(every: Duration) -> Duration {
     (every / 2).min(Duration::from_secs(5))
 }
 
-/// Before this the first probe goes out.
-const FIRST_MS: u64 = 1_000;
-
 /// How long after a first miss the next probe goes out.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -144,7 +142,7 @@ mod tests {
 
     #[test]
     fn one_lost_probe_is_not_down_and_two_in_a_row_are() {
-        let mut peer = Probed::new(Instant::default(), &mut Ids::seeded(7));
+        let mut peer = Probed::new(Instant::default(), EVERY, &mut Ids::seeded(7));
         assert_eq!(peer.health(), Health::Unknown);
         assert_eq!(probe(&mut peer, Answer::Status(200)), Some(Health::Up));
         assert_eq!(probe(&mut peer, Answer::Nothing), None);
@@ -158,17 +156,17 @@ mod tests {
     #[test]
     fn any_answer_but_503_says_that_it_is_there() {
         for status in [200, 401, 404, 405, 481, 500, 603] {
-            let mut peer = Probed::new(Instant::default(), &mut Ids::seeded(7));
+            let mut peer = Probed::new(Instant::default(), EVERY, &mut Ids::seeded(7));
             assert_eq!(probe(&mut peer, Answer::Status(status)), Some(Health::Up), "{status}");
         }
-        let mut peer = Probed::new(Instant::default(), &mut Ids::seeded(7));
+        let mut peer = Probed::new(Instant::default(), EVERY, &mut Ids::seeded(7));
         assert_eq!(probe(&mut peer, Answer::Status(503)), None);
         assert_eq!(probe(&mut peer, Answer::Status(503)), Some(Health::Down));
     }
 
     #[test]
     fn a_peer_that_may_be_down_is_asked_again_soon_and_one_that_is_down_at_the_pace_of_all() {
-        let mut peer = Probed::new(Instant::default(), &mut Ids::seeded(7));
+        let mut peer = Probed::new(Instant::default(), EVERY, &mut Ids::seeded(7));
         let now = Instant::from_millis(100_000);
         peer.answered(now, EVERY, Answer::Nothing);
         assert_eq!(peer.next_wakeup(), now + SOON);

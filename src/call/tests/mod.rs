@@ -3,6 +3,7 @@
 mod bridge;
 mod crm;
 mod loss;
+mod phones;
 mod queue;
 mod redirect;
 mod setup;

@@ -54,6 +54,9 @@ impl UserAgent {
         let silence = target.silence.map(|after| now.mono + after);
         let usage = Usage::Calling(Calling { forks: Vec::new(), cancel: Cancel::No, silence });
         let wallet = Wallet::new(target.account.clone());
+        if target.is_flow {
+            self.flows.push(id);
+        }
         self.legs.push(Leg {
             id,
             call_id,
@@ -275,7 +278,7 @@ impl UserAgent {
         (cseq, answer): (u32, Option<Bytes>),
         out: &mut AgentOut,
     ) {
-        let hop = compose::next_hop(dialog, hop);
+        let hop = self.next_hop(leg, dialog, hop);
         let branch = tokens::branch(self.call, leg, &mut self.ids);
         let via = build::via(hop.transport, hop.advertised, &branch);
         let ack = compose::in_dialog(Method::Ack, dialog, cseq, &via);
