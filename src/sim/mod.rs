@@ -27,6 +27,7 @@ use crate::route::plan::Presence;
 use crate::route::{Origin, Refusal, inbound, origin};
 use crate::sip::agent::{Received, Transmit, call_of};
 use crate::sip::message::{Limits, Message, Request, invitation, parse};
+use crate::sip::subscription::{DialogInfo, Watched};
 use crate::sip::transaction::{ServerKey, Timers};
 pub(crate) use crate::softphone::{Act, Party, State};
 
@@ -58,6 +59,8 @@ pub(crate) struct Sim {
     pub done: Vec<Call>,
     pub parties: Vec<(CallId, Party)>,
     pub published: Vec<Publication>,
+    /// Everybody's lamps, as they were told of: who, by which call, and what it showed.
+    pub lamps: Vec<(Watched, CallId, Vec<DialogInfo>)>,
     /// What phones do by themselves when they are called, by employee or extension.
     pub scripts: HashMap<String, Vec<(Duration, Act)>>,
     /// Peers at which nothing arrives.
@@ -94,6 +97,7 @@ impl Sim {
             done: Vec::new(),
             parties: Vec::new(),
             published: Vec::new(),
+            lamps: Vec::new(),
             scripts: HashMap::new(),
             dead: Vec::new(),
             phone_names: HashMap::new(),
@@ -257,6 +261,9 @@ impl Sim {
         }
         let busy: Vec<_> = self.house.busy.borrow().iter().filter(|(_, n)| **n != 0).map(|(e, _)| e.clone()).collect();
         assert!(busy.is_empty(), "still counted as busy: {busy:?}");
+        let last: HashMap<_, _> = self.lamps.iter().map(|(who, call, shown)| ((who, call), shown)).collect();
+        let lit: Vec<_> = last.iter().filter(|(_, shown)| !shown.is_empty()).collect();
+        assert!(lit.is_empty(), "lamps that stay lit: {lit:?}\n{}", self.ladders());
         self
     }
 
@@ -488,7 +495,11 @@ impl Sim {
             CallAction::PhoneGone(hop) => {
                 self.house.phones.values_mut().for_each(|phones| phones.retain(|at| *at != hop.remote));
             }
-            CallAction::Lamp(_) | CallAction::Transferred { .. } | CallAction::PostDialDelay(_) => {}
+            CallAction::Lamp(watched) => {
+                let shown = self.calls.get(&id).map(|call| call.lamps(&watched)).unwrap_or_default();
+                self.lamps.push((watched, id, shown));
+            }
+            CallAction::Transferred { .. } | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {
                 let call = self.calls.remove(&id).expect("only a call that is there finishes");
                 assert_eq!(call.next_wakeup(), None, "a finished call has no timer left");
