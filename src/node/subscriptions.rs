@@ -198,37 +198,41 @@ impl Inner {
         self.tell_subscribers();
     }
 
-    /// Hears what came of NOTIFYs, and sends those that are due.
+    /// Hears what came of NOTIFYs, and sends those that are due: some at a time, for calls wait for the lock.
     fn tell_subscribers(&self) {
+        while self.tell_some() {}
+    }
+
+    /// Whether there may be more to do at once.
+    fn tell_some(&self) -> bool {
         let now = self.clock.now();
         let mut state = self.subscribers.state.lock();
-        // Each turn hears something new; the bound only guards against a fault.
-        for _ in 0..64 {
-            let heard = std::mem::take(&mut *self.subscribers.heard.lock());
-            for (asked, response) in heard {
-                let Some(id) = state.asked.remove(&asked) else { continue };
-                match response {
-                    Some(response) => state.all.answered(now, id, &response),
-                    None => state.all.failed(id),
-                }
-            }
-            let mut due = Vec::new();
-            let State { all, calls, .. } = &mut *state;
-            all.wake(now, &Seen { live: &self.live, calls: RefCell::new(calls) }, &mut due);
-            self.send_notifies(now, &mut state, due);
-            if self.subscribers.heard.lock().is_empty() {
-                break;
+        let heard = std::mem::take(&mut *self.subscribers.heard.lock());
+        for (asked, response) in heard {
+            let Some(id) = state.asked.remove(&asked) else { continue };
+            match response {
+                Some(response) => state.all.answered(now, id, &response),
+                None => state.all.failed(id),
             }
         }
+        let mut due = Vec::new();
+        let State { all, calls, .. } = &mut *state;
+        all.wake(now, &Seen { live: &self.live, calls: RefCell::new(calls) }, AT_ONCE, &mut due);
+        let sends = !due.is_empty();
+        self.send_notifies(now, &mut state, due);
         self.drop_unwatched(&mut state);
+        sends
     }
 
     fn send_notifies(&self, now: Now, state: &mut State, due: Vec<Notification>) {
         if due.is_empty() {
             return;
         }
+        let mut room = MOST_UNDER_WAY.saturating_sub(state.asked.len());
         let sent: Vec<(SubscriptionId, Option<OutsideId>)> = self.beyond(|_, hands| {
             let sends = due.into_iter().map(|Notification { id, hop, request }| {
+                let Some(left) = room.checked_sub(1) else { return (id, None) };
+                room = left;
                 (id, hands.outside.request(hands.now, hop, request, hands.letters))
             });
             sends.collect()
@@ -300,5 +304,9 @@ fn watched(directory: &Directory, user: &str) -> Option<Watched> {
 
 /// When a subscriber may come again to a node that stops, in seconds.
 const AFTER_RESTART: u32 = 5;
+/// NOTIFYs made under one lock.
+const AT_ONCE: usize = 128;
+/// NOTIFYs that wait for their answers at once: a house full of dead phones leaves room for REGISTERs and probes.
+const MOST_UNDER_WAY: usize = 4_096;
 /// For how long a NOTIFY is put off that finds too many requests under way.
 const NO_ROOM: Duration = Duration::from_secs(2);

@@ -234,10 +234,11 @@ impl Subscriptions {
         }
     }
 
-    /// The NOTIFYs that are due.
-    pub fn wake(&mut self, now: Now, source: &dyn Source, out: &mut Vec<Notification>) {
+    /// The NOTIFYs that are due, until so many are in `out`.
+    pub fn wake(&mut self, now: Now, source: &dyn Source, most: usize, out: &mut Vec<Notification>) {
         while let Some((at, id)) = self.due.first().copied()
             && at <= now.mono
+            && out.len() < most
         {
             self.due.remove(&(at, id));
             let Some(subscription) = self.all.get_mut(&id) else { continue };

@@ -92,7 +92,7 @@ impl Notifier {
 
     fn due(&mut self, ms: u64) -> Vec<Notification> {
         let mut out = Vec::new();
-        self.all.wake(at(ms), &self.house, &mut out);
+        self.all.wake(at(ms), &self.house, usize::MAX, &mut out);
         out
     }
 
