@@ -11,7 +11,7 @@ use crate::crm::model::{LegRecord, Outcome};
 use crate::crm::policy::{self, LegEnding};
 use crate::route::plan::Destination;
 use crate::sdp;
-use crate::sip::agent::Target;
+use crate::sip::agent::{FailedBy, Target};
 
 /// A leg, from its INVITE until the call is over.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Leg {
     pub(super) called: Option<Called>,
     /// When it was called.
     began: Instant,
+    /// The final answer of one of several phones.
+    pub(super) said_no: Option<(u16, FailedBy)>,
     /// Where it is in its life.
     pub(super) state: LegState,
     /// When its own first 18x came.
@@ -40,6 +42,8 @@ pub(super) struct Leg {
     pub(super) heard: Option<Bytes>,
     /// What was last sent to its far end.
     said: Option<Said>,
+    /// The far end refused what was last said: it is not what holds there.
+    refused: bool,
     /// Its far end holds.
     pub(super) holds: bool,
     /// What colleagues' lamps were last told of it.
@@ -104,6 +108,7 @@ impl Leg {
             employee,
             called,
             began: Instant::default(),
+            said_no: None,
             state: LegState::Calling,
             rang: None,
             rung_out: None,
@@ -112,6 +117,7 @@ impl Leg {
             outcome: None,
             heard,
             said: None,
+            refused: false,
             holds: false,
             lamp: Lamp::default(),
             channel: None,
@@ -172,6 +178,29 @@ impl Leg {
             self.heard = Some(sdp.clone());
             self.holds = matches!(sdp::direction(sdp), sdp::Direction::SendOnly | sdp::Direction::Inactive);
         }
+    }
+
+    /// Whether the far end took the offer that was last said.
+    pub(super) fn took(&mut self, ok: bool) {
+        self.refused = !ok;
+    }
+
+    /// What was last said, where this offer says what its far end said before: it refreshes the session, and changes
+    /// nothing of it.
+    ///
+    /// RFC 3264 §8: "When issuing an offer that modifies the session, the "o=" line of the new SDP MUST be identical to
+    /// that in the previous SDP, except that the version …": byte for byte the same, it modifies nothing.
+    pub(super) fn unchanged(&self, offer: &Bytes) -> Option<Bytes> {
+        let said = self.said.as_ref().filter(|_| !self.refused)?;
+        (self.heard.as_ref() == Some(offer)).then(|| said.sdp.clone())
+    }
+
+    /// The answer to an offer that nobody can be asked about: what was last said, held as the offer holds. `None`: it
+    /// has not the offer's streams.
+    pub(super) fn answer_alone(&self, offer: &Bytes) -> Option<Bytes> {
+        let said = &self.said.as_ref()?.sdp;
+        let fits = sdp::streams(said) == sdp::streams(offer);
+        fits.then(|| sdp::fitted(offer, &sdp::without_hold(said)))
     }
 
     /// `sdp` as it may be sent to this leg's far end: untouched while its origin continues what was said before,

@@ -20,9 +20,8 @@ use crate::base::{CallId, EmployeeId, Hop, Transport, Way};
 use crate::call::{Beginning, Call, CallEvent};
 use crate::net::sink::{Path, Sink};
 use crate::route::directory::Directory;
-use crate::route::plan::Destination;
 use crate::route::{self, Entry, Origin, Refusal};
-use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
+use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag, is_loop};
 use crate::sip::message::{
     self, Fault, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
 };
@@ -262,6 +261,9 @@ impl Inner {
         if let Some(objection) = inspect(&request, SUPPORTED) {
             return self.refuse(came, objection.response(&request));
         }
+        if is_loop(&request) {
+            return self.refuse(came, Response::to(&request, Status::LOOP_DETECTED));
+        }
         self.invited(came, &origin, request, keys);
     }
 
@@ -437,13 +439,12 @@ fn dialler(entry: &Entry) -> Option<&EmployeeId> {
 /// Whether somebody calls for help: such a call goes past every limit.
 fn is_emergency(directory: &Directory, entry: &Entry) -> bool {
     let Entry::Outgoing(outgoing) = entry else { return false };
-    matches!(&outgoing.to, Destination::Outside { dial, number: None, .. }
-        if directory.limits.emergency.iter().any(|code| code == dial))
+    route::reach::is_emergency(directory, &outgoing.to)
 }
 
 /// What makes or changes a session inside a dialog; other requests may carry whatever the far end understands.
 fn is_renegotiation(request: &Request) -> bool {
-    matches!(request.method, Method::Invite | Method::Update) && request.headers.to_tag().is_some()
+    matches!(request.method, Method::Invite | Method::Update | Method::PRack) && request.headers.to_tag().is_some()
 }
 
 /// Methods that mean nothing outside a dialog, or a transaction.

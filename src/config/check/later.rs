@@ -103,19 +103,15 @@ fn sip(raw: &Raw, report: &Report) {
     warn(sip.tls.as_ref(), "[sip.tls]", "udp and tcp are spoken, without TLS", report);
     let switch = on(sip.tcp_switch.as_ref());
     warn(switch, "[sip]: `tcp_switch`", "a request goes by the transport that the peer's URI names", report);
-    warn(sip.domain.as_ref().map(|at| &at.place), "[sip]: `domain`", "phones don't register here yet", report);
 }
 
 fn trunk(trunk: &RawTrunk, report: &Report) {
     let who = format!("trunk `{}`", trunk.name.as_ref().map_or("?", |name| &name.value));
     let later = &trunk.later;
     let tell = |place: Option<&Place>, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-    tell(on(trunk.register.as_ref()), "register", "the carrier has to know this address");
     let codecs = later.codecs.as_ref().filter(|codecs| !codecs.value.is_empty());
     tell(codecs.map(|at| &at.place), "codecs", "offers go through as they come");
     tell(on(later.media_from.as_ref()), "media_from", "media does not pass through ramal");
-    let options = trunk.options.as_ref().filter(|every| !every.value.is_zero());
-    tell(options.map(|at| &at.place), "options", "peers are tried in turn, not probed");
 }
 
 fn pbx(pbx: &RawPbx, report: &Report) {
@@ -127,11 +123,6 @@ fn pbx(pbx: &RawPbx, report: &Report) {
 fn employee(employee: &RawEmployee, report: &Report) {
     let who = format!("employee `{}`", employee.id.as_ref().map_or("?", |id| &id.value));
     let later = |place, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-    later(
-        employee.password.as_ref().map(|at| &at.place),
-        "password",
-        "phones don't register here yet: her extension rings at its PBX",
-    );
     later(employee.login.as_ref(), "login", "there is no console yet");
     later(employee.crm_user.as_ref().map(|at| &at.place), "crm_user", "it counts with an external CRM");
     later(on(employee.admin.as_ref()), "role", "there are no sessions yet: whoever has the API's token is an admin");

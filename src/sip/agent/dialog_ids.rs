@@ -32,8 +32,8 @@ impl UserAgent {
 impl Leg {
     fn dialog(&self) -> Option<&Dialog> {
         match &self.usage {
-            Usage::Ringing(ringing) => Some(&ringing.dialog),
-            Usage::Calling(calling) => calling.forks.last(),
+            Usage::Ringing(ringing) => Some(ringing.dialog()),
+            Usage::Calling(calling) => calling.forks.last().map(|fork| &fork.dialog),
             Usage::Up { dialog, .. } | Usage::ByeWaits(dialog) => Some(dialog),
             Usage::Ended { dialog, .. } => dialog.as_ref(),
         }
