@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Channel;
+use super::lamp::Lamp;
 use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
 use crate::crm::policy::{self, LegEnding};
@@ -45,6 +46,8 @@ pub(super) struct Leg {
     refused: bool,
     /// Its far end holds.
     pub(super) holds: bool,
+    /// What colleagues' lamps were last told of it.
+    pub(super) lamp: Lamp,
     /// The channel that it takes of its trunk, while it is up or on its way.
     pub(super) channel: Option<Channel>,
     /// Whose phone sent the call here by a 3xx.
@@ -116,6 +119,7 @@ impl Leg {
             said: None,
             refused: false,
             holds: false,
+            lamp: Lamp::default(),
             channel: None,
             redirected_by: None,
         }

@@ -255,6 +255,7 @@ impl Inner {
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
         let may_register = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
         self.registrar.keep_only(self.clock.now(), may_register);
+        self.revise_subscriptions(&directory);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

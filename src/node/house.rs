@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 
 use super::live::FarEnd;
 use super::registrar::Registrar;
+use super::subscriptions::WatchList;
 use crate::base::{EmployeeId, HostName, Instant, TrunkName, Wall, Way};
 use crate::call::{Channel, Channels, Env};
 use crate::net::outbound::Outbound;
@@ -22,6 +23,7 @@ use crate::route::reach;
 use crate::sip::agent::Target;
 use crate::sip::message::build;
 use crate::sip::registrar::Binding;
+use crate::sip::subscription::Watched;
 
 /// What calls may look at.
 pub(super) struct House {
@@ -35,6 +37,8 @@ pub(super) struct House {
     channels: Channels,
     /// What the probes and the registrations say.
     known: RwLock<Known>,
+    /// Whose lamps somebody looks at.
+    watch_list: WatchList,
 }
 
 /// What is known of trunks outside of calls.
@@ -77,6 +81,7 @@ impl House {
             unreachable: RwLock::default(),
             channels: Channels::default(),
             known: RwLock::default(),
+            watch_list: WatchList::default(),
         }
     }
 
@@ -190,6 +195,11 @@ impl House {
         directory.trunks.iter().map(|trunk| (trunk.name.to_string(), is_up(trunk))).collect()
     }
 
+    /// Whose lamps somebody looks at.
+    pub(super) fn watch_list(&self) -> &WatchList {
+        &self.watch_list
+    }
+
     /// The house as one step of a call sees it.
     pub(super) fn view<'a>(&'a self, out: &'a Outbound, registrar: Option<&'a Registrar>, now: Instant) -> View<'a> {
         View { house: self, directory: self.directory.load(), out, registrar, now }
@@ -225,6 +235,10 @@ impl Live for View<'_> {
 }
 
 impl Env for View<'_> {
+    fn watches(&self, watched: &Watched) -> bool {
+        self.house.watch_list.has(watched)
+    }
+
     fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }

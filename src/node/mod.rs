@@ -22,6 +22,7 @@ mod receive;
 mod registrar;
 mod repeats;
 mod strangers;
+mod subscriptions;
 mod surviving;
 mod timers;
 pub mod trace;
@@ -52,6 +53,7 @@ use self::outside::Beyond;
 use self::receive::Reception;
 use self::registrar::Registrar;
 use self::repeats::Repeats;
+use self::subscriptions::Subscribers;
 use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
@@ -138,6 +140,7 @@ struct Inner {
     admission: Admission,
     registrar: Registrar,
     beyond: Beyond,
+    subscribers: Subscribers,
     repeats: Repeats,
     outbound: Outbound,
     store: Store,
@@ -200,6 +203,7 @@ impl Node {
                 admission,
                 registrar,
                 beyond: Beyond::new(Ids::from_os(), sip_timers),
+                subscribers: Subscribers::new(Ids::from_os()),
                 repeats: Repeats::new(t.t1),
                 outbound: Outbound::new(sockets.udp.clone(), streams, connections, naming),
                 store,
@@ -229,6 +233,7 @@ impl Node {
 
     /// Stops: no more messages, everything that waits is committed and written.
     pub async fn stop(mut self) {
+        self.handle.node.end_subscriptions();
         self.handle.node.leave_trunks(LEAVE).await;
         self.tasks.shutdown().await;
         let node = &self.handle.node;
@@ -260,6 +265,7 @@ impl Inner {
         let node = Arc::clone(self);
         tasks.spawn(async move { node.timers.run(node.clock, |call| surviving(|| node.wake(call))).await });
         tasks.spawn(Arc::clone(self).run_beyond());
+        tasks.spawn(Arc::clone(self).run_subscriptions());
         let node = Arc::clone(self);
         tasks.spawn(async move { node.keep_names().await });
         let node = Arc::clone(self);

@@ -237,6 +237,9 @@ impl Inner {
         if begins && request.method == Method::Register {
             return self.registers(came, request);
         }
+        if request.method == Method::Subscribe {
+            return self.subscribes(came, request);
+        }
         if !begins || !wants_password(request.method) {
             return self.refuse_inside(came, &request);
         }
