@@ -48,7 +48,7 @@ pub(super) struct Hunt {
     /// All legs that it called, those that it gave up included: one of them may answer all the same.
     called: SmallVec<[LegId; 4]>,
     /// Early offers that wait for the other side's answer.
-    pub(super) early: SmallVec<[EarlyRelay; 1]>,
+    pub(super) early: Vec<EarlyRelay>,
     /// When their time is over.
     pub(super) until: Instant,
     /// Who was rung already.
@@ -76,7 +76,7 @@ impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        let (redirects, detour, no_room, early) = (Vec::new(), None, false, SmallVec::new());
+        let (redirects, detour, no_room, early) = (Vec::new(), None, false, Vec::new());
         let until = Instant::default();
         Self { quarry, invite, ringing, called, early, until, rung, finals, redirects, detour, no_room }
     }
