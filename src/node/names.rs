@@ -219,13 +219,9 @@ const SOONEST: Duration = Duration::from_secs(2);
 const LATEST: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
-#[path = "../../tests/house/dns.rs"]
-mod dns;
-
-#[cfg(test)]
 mod tests {
-    use super::dns::Dns;
     use super::*;
+    use crate::net::dns::Dns;
     use crate::route::testing::{house, peer};
 
     fn names(dns: &Dns) -> Names {
