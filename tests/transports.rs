@@ -240,28 +240,38 @@ async fn a_call_comes_over_websocket_from_a_client_whose_contact_leads_nowhere()
     house.close().await;
 }
 
-/// A server that believes a certificate for `localhost`, and whose PBX is first `sips:` that name and then `office`.
-async fn house_with_secure_pbx(shown: &Path, believed: CertificateDer<'static>) -> (House, TcpListener, TlsAcceptor) {
+/// Somebody who shows what lies in a folder.
+fn acceptor(shown: &Path) -> TlsAcceptor {
     let chain = vec![CertificateDer::from_pem_file(shown.join("chain.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(shown.join("key.pem")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(chain, key).unwrap()));
-    let pbx = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    TlsAcceptor::from(Arc::new(config.with_single_cert(chain, key).unwrap()))
+}
+
+/// A world that believes this certificate alone.
+fn believing(believed: CertificateDer<'static>) -> World {
     let mut roots = RootCertStore::empty();
     roots.add(believed).unwrap();
-    let world = World { resolver: Resolver::of_system(), roots: Roots::These(Arc::new(roots)) };
-    let (carrier, office) = (Wire::new().await, Wire::new().await);
-    let plain = format!("\"sip:{}\"", office.at());
+    World { resolver: Resolver::of_system(), roots: Roots::These(Arc::new(roots)) }
+}
+
+/// The file, with a listener for TLS.
+fn with_tls(folder: &Path, text: &str) -> String {
+    certify(folder);
+    let tls = "\"tcp:127.0.0.1:0\", \"tls:127.0.0.1:0\"]\n[sip.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"";
+    text.replace("\"tcp:127.0.0.1:0\"]", tls)
+}
+
+/// A server that believes this certificate, and whose PBX is first `sips:localhost` and then `office`.
+async fn house_with_secure_pbx(shown: &Path, believed: CertificateDer<'static>) -> (House, TcpListener, TlsAcceptor) {
+    let pbx = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peers = (Wire::new().await, Wire::new().await);
+    let plain = format!("\"sip:{}\"", peers.1.at());
     let both = format!("\"sips:localhost:{}\", {plain}", pbx.local_addr().unwrap().port());
-    let house = House::open_in(world, (carrier, office), "", |folder, text| {
-        certify(folder);
-        let tls =
-            "\"tcp:127.0.0.1:0\", \"tls:127.0.0.1:0\"]\n[sip.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"";
-        text.replace("\"tcp:127.0.0.1:0\"]", tls).replace(&plain, &both)
-    })
-    .await;
-    (house, pbx, acceptor)
+    let change = |folder: &Path, text: String| with_tls(folder, &text).replace(&plain, &both);
+    let house = House::open_in(believing(believed), peers, "", change).await;
+    (house, pbx, acceptor(shown))
 }
 
 /// A certificate for `localhost` in a folder of its own.
@@ -314,5 +324,36 @@ async fn an_impostor_with_another_certificate_hears_nothing_and_the_next_peer_ri
     let (stream, _) = tokio::time::timeout(SOON, pbx.accept()).await.expect("it connects").unwrap();
     assert!(acceptor.accept(stream).await.is_err(), "ramal does not like the certificate");
     house.office.expect("INVITE ").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_trunk_whose_connection_is_gone_is_told_of_the_end_at_its_own_address_by_its_name() {
+    let (shown, believed) = localhost();
+    let trunk = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peers = (Wire::new().await, Wire::new().await);
+    let (plain, secure) = (format!("\"sip:{}\"", peers.0.at()), trunk.local_addr().unwrap().port());
+    let secure = format!("{plain}, \"sips:localhost:{secure}\"]\naccept = [\"127.0.0.1\"");
+    let change = |folder: &Path, text: String| with_tls(folder, &text).replace(&plain, &secure);
+    let house = House::open_in(believing(believed), peers, "", change).await;
+    let stream = TcpStream::connect(house.listening(Transport::Tls)[0]).await.unwrap();
+    let mut carrier = Messages::by(secured(&house, stream).await);
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "g1").replace("2.0/UDP", "2.0/TLS");
+    carrier.send(&call).await;
+    let rung = house.office.expect("INVITE ").await;
+    house.office.answer(house.udp, &rung, 200, house::SDP).await;
+    let answered = carrier.expect("SIP/2.0 200").await;
+    carrier.send(&house.carrier.in_dialog("ACK", 1, &call, &answered).replace("2.0/UDP", "2.0/TLS")).await;
+    house.office.expect("ACK ").await;
+    // Asked something after the ACK, so that this has been read when the connection goes.
+    carrier.send(OPTIONS).await;
+    carrier.expect("SIP/2.0 200").await;
+    carrier.stream.shutdown().await.unwrap();
+    assert_eq!(carrier.stream.read(&mut [0; 1]).await.unwrap_or(0), 0, "the other end closes too");
+    let id = house.handle().live_calls()[0].id;
+    assert!(house.handle().hang_up(id));
+    let (stream, _) = tokio::time::timeout(SOON, trunk.accept()).await.expect("it connects").unwrap();
+    let mut carrier = Messages::by(acceptor(shown.path()).accept(stream).await.unwrap());
+    assert_eq!(header(&carrier.expect("BYE ").await, "Call-ID"), header(&call, "Call-ID"));
     house.close().await;
 }

@@ -202,7 +202,7 @@ impl Node {
         });
         news.connect(&node);
         node.outbound.set_tcp_switch(node.began_with.sip.tcp_switch);
-        node.tell_tcp_peers();
+        node.tell_of_peers();
         let tasks = node.run(sockets);
         Ok(Self { handle: Handle { node }, tasks })
     }
