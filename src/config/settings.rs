@@ -41,8 +41,6 @@ pub struct Sip {
     pub advertise: Option<IpAddr>,
     /// Networks that need no `advertise`.
     pub local: Vec<IpNet>,
-    /// The realm of phones that register here.
-    pub domain: Option<String>,
     /// How long a drain waits for calls.
     pub drain: Duration,
     /// Whether requests too large for UDP go by TCP to peers that are known to take it.

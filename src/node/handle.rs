@@ -96,6 +96,11 @@ impl Handle {
         self.node.house.presence(employee)
     }
 
+    /// Whether a phone of her own has registered.
+    pub fn is_registered(&self, employee: &EmployeeId) -> bool {
+        self.node.registrar.is_registered(employee, self.node.clock.now().mono)
+    }
+
     /// Sets whether an employee can be rung: written to the store, in force for the next INVITE.
     pub async fn set_presence(&self, employee: &EmployeeId, presence: Presence) -> Result<(), PresenceError> {
         if self.directory().employee(employee).is_none() {
@@ -147,6 +152,7 @@ impl Handle {
             oldest: owed.oldest.map(age).unwrap_or_default(),
             dead: owed.dead,
             trunks: self.node.house.trunks_up(now.mono),
+            registrations: self.node.registrar.count(),
         })
     }
 
@@ -199,14 +205,26 @@ impl Handle {
         self.node.live.up()
     }
 
-    /// Hangs up every call that is up and waits until what they leave is saved, at most so long. Gives how many are not.
+    /// Hangs up every call that is up and waits until what they leave is saved, and every party has heard of it, at most
+    /// so long. Gives how many are not saved.
     pub async fn hang_up_all(&self, at_most: Duration) -> usize {
-        for call in self.live_calls() {
+        for (n, call) in self.live_calls().iter().enumerate() {
+            if n % AT_A_TIME == AT_A_TIME - 1 {
+                // Two thousand datagrams at once would be dropped on their way, all of them again half a second later.
+                tokio::time::sleep(BREATH).await;
+            }
             // One that ends by itself meanwhile is as good.
             let _ = self.hang_up(call.id);
         }
+        let heard = async {
+            self.node.live.settled().await;
+            // A BYE that got lost is sent again only while we are here.
+            while self.node.live.any_asks() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
         // Over time or not, the count says what is left.
-        let _ = tokio::time::timeout(at_most, self.node.live.settled()).await;
+        let _ = tokio::time::timeout(at_most, heard).await;
         self.node.live.unsettled()
     }
 
@@ -215,6 +233,13 @@ impl Handle {
         &self.node.listening
     }
 }
+
+/// Calls that are hung up in one go …
+const AT_A_TIME: usize = 20;
+/// … and the pause behind them.
+const BREATH: Duration = Duration::from_millis(4);
+/// How often it is looked whether everybody has heard.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Inner {
     /// Puts other files in force, as far as that goes while running; says what needs a restart.
@@ -228,6 +253,8 @@ impl Inner {
         self.outbound.connections().tls().set_certificate(certificate);
         self.outbound.set_tcp_switch(settings.sip.tcp_switch);
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
+        let may_register = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
+        self.registrar.keep_only(self.clock.now(), may_register);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

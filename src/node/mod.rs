@@ -2,10 +2,12 @@
 //!
 //! A message comes in by `receive`, which finds its call or lets `admission` decide on a new one; `live` steps the call
 //! under its lock and puts its messages on the wire; `perform` does what else the call wants; `timers` wakes it; `late`
-//! takes news of calls that are gone. Layers above see a [`Handle`].
+//! takes news of calls that are gone. Outside of calls, `outside` keeps the trunks (`trunks`) and the phones
+//! (`registrar`, behind the `doors`). Layers above see a [`Handle`].
 
 mod admission;
 mod clock;
+mod doors;
 pub mod events;
 mod handle;
 mod house;
@@ -14,13 +16,17 @@ mod live;
 mod metrics;
 mod names;
 mod offenders;
+mod outside;
 mod perform;
 mod receive;
+mod registrar;
 mod repeats;
 mod strangers;
 mod surviving;
 mod timers;
 pub mod trace;
+mod trunks;
+mod who;
 
 use std::collections::HashMap;
 use std::io;
@@ -42,7 +48,9 @@ use self::late::NewsWire;
 use self::live::Live;
 use self::metrics::Metrics;
 use self::names::Names;
+use self::outside::Beyond;
 use self::receive::Reception;
+use self::registrar::Registrar;
 use self::repeats::Repeats;
 use self::surviving::surviving;
 use self::timers::Timers;
@@ -128,6 +136,8 @@ struct Inner {
     house: House,
     names: Names,
     admission: Admission,
+    registrar: Registrar,
+    beyond: Beyond,
     repeats: Repeats,
     outbound: Outbound,
     store: Store,
@@ -170,9 +180,11 @@ impl Node {
         })
         .await?;
         let house = House::new(Arc::clone(&directory), presences(&store).await?, store.reader().last_rung().await?);
+        let registrar = Registrar::open(&store, &sockets.listening, clock.now()).await?;
         let admission = Admission::new(clock, directory.limits.calls_per_second);
         admission.set_silent(settings.unknown_source == UnknownSource::Drop);
         let t = settings.sip.timers;
+        let sip_timers = transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 };
         let naming = Naming { advertise: settings.sip.advertise, local: settings.sip.local.clone() };
         let node = Arc::new_cyclic(|node| {
             let sink: Arc<dyn Sink> = Arc::new(Reception(node.clone()));
@@ -186,6 +198,8 @@ impl Node {
                 house,
                 names,
                 admission,
+                registrar,
+                beyond: Beyond::new(Ids::from_os(), sip_timers),
                 repeats: Repeats::new(t.t1),
                 outbound: Outbound::new(sockets.udp.clone(), streams, connections, naming),
                 store,
@@ -194,7 +208,7 @@ impl Node {
                 trace,
                 metrics: Metrics::new(),
                 ids: Mutex::new((ids, CallIds::default())),
-                sip_timers: transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 },
+                sip_timers,
                 listening: sockets.listening.clone(),
                 path,
                 began_with: settings,
@@ -203,6 +217,7 @@ impl Node {
         news.connect(&node);
         node.outbound.set_tcp_switch(node.began_with.sip.tcp_switch);
         node.tell_of_peers();
+        node.set_trunks(&node.house.directory_kept());
         let tasks = node.run(sockets);
         Ok(Self { handle: Handle { node }, tasks })
     }
@@ -214,6 +229,7 @@ impl Node {
 
     /// Stops: no more messages, everything that waits is committed and written.
     pub async fn stop(mut self) {
+        self.handle.node.leave_trunks(LEAVE).await;
         self.tasks.shutdown().await;
         let node = &self.handle.node;
         // Calls that have ended keep their ladders for as long as their transactions linger.
@@ -243,6 +259,7 @@ impl Inner {
         }
         let node = Arc::clone(self);
         tasks.spawn(async move { node.timers.run(node.clock, |call| surviving(|| node.wake(call))).await });
+        tasks.spawn(Arc::clone(self).run_beyond());
         let node = Arc::clone(self);
         tasks.spawn(async move { node.keep_names().await });
         let node = Arc::clone(self);
@@ -262,6 +279,9 @@ impl Inner {
         }
     }
 }
+
+/// How long carriers may take to let go of us at the end.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// The store that the files name, with this clock's dates.
 async fn open_store(settings: &Settings, clock: Clock) -> Result<Store, StoreError> {

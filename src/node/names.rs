@@ -146,6 +146,7 @@ impl Inner {
         let filled = Arc::new(self.names.fill(directory));
         self.house.set_directory(Arc::clone(&filled), self.clock.now().mono, self.live.up() > 0);
         self.tell_of_peers();
+        self.set_trunks(&filled);
         filled
     }
 
@@ -195,12 +196,13 @@ impl Inner {
         };
         if addresses(&before) == addresses(&filled) {
             // The order alone: calls that are up need not be told apart from those to come.
-            self.house.reorder(filled);
+            self.house.reorder(Arc::clone(&filled));
         } else {
             tracing::debug!("names have moved");
-            self.house.set_directory(filled, self.clock.now().mono, self.live.up() > 0);
+            self.house.set_directory(Arc::clone(&filled), self.clock.now().mono, self.live.up() > 0);
         }
         self.tell_of_peers();
+        self.set_trunks(&filled);
     }
 }
 

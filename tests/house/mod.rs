@@ -134,6 +134,14 @@ queue = "sales"
     pub async fn close(self) {
         self.node.stop().await;
     }
+
+    /// Stops it, and gives what the carrier then hears that begins so.
+    pub async fn close_hearing(self, start: &str) -> String {
+        let Self { node, carrier, folder, .. } = self;
+        let (heard, ()) = tokio::join!(carrier.expect(start), node.stop());
+        drop(folder);
+        heard
+    }
 }
 
 /// A peer's socket.

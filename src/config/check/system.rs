@@ -60,7 +60,6 @@ fn sip(raw: Option<&RawSip>, report: &Report) -> Sip {
         listen,
         advertise: raw.and_then(|sip| sip.advertise.as_ref()).map(|address| address.value),
         local: values(raw.and_then(|sip| sip.local.as_ref())).unwrap_or_else(local),
-        domain: raw.and_then(|sip| sip.domain.as_ref()).map(|domain| domain.value.clone()),
         drain: time(raw.and_then(|sip| sip.drain.as_ref()), 60),
         tls: raw.and_then(|sip| sip.tls.as_ref()).and_then(|tls| tls.load(listens, report)),
         tcp_switch: written(raw.and_then(|sip| sip.tcp_switch.as_ref()), true),
