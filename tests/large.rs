@@ -1,5 +1,7 @@
 //! The real server with requests that are too large for UDP (`sip.tcp_switch`).
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 mod house;
 
 #[path = "house/dns.rs"]

@@ -1,5 +1,7 @@
 //! The real server with peers that have names, and a name server that answers, moves them, and dies.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 mod house;
 
 #[path = "house/dns.rs"]

@@ -1,5 +1,7 @@
 //! The real server over TLS, WebSocket and IPv6, on loopback sockets.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 mod house;
 
 use std::net::SocketAddr;
@@ -8,14 +10,17 @@ use std::sync::Arc;
 
 use house::{House, SOON, Wire, header, invite};
 use ramal::base::Transport;
+use ramal::net::resolve::Resolver;
+use ramal::net::tls::Roots;
+use ramal::node::World;
 use rcgen::{CertificateParams, KeyPair};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::TlsConnector;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 const OPTIONS: &str = "OPTIONS sip:ramal SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:9;branch=z9hG4bKo1\r\nMax-Forwards: 70\r\n\
     From: <sip:probe@example.com>;tag=p1\r\nTo: <sip:ramal>\r\nCall-ID: o1@example.com\r\nCSeq: 7 OPTIONS\r\n\
@@ -232,5 +237,123 @@ async fn a_call_comes_over_websocket_from_a_client_whose_contact_leads_nowhere()
     let bye = tokio::time::timeout(SOON, client.next()).await.expect("it comes").unwrap().unwrap();
     let bye = bye.into_text().unwrap().to_string();
     assert!(bye.starts_with("BYE ") && header(&bye, "Via").starts_with("SIP/2.0/WSS "), "{bye}");
+    house.close().await;
+}
+
+/// Somebody who shows what lies in a folder.
+fn acceptor(shown: &Path) -> TlsAcceptor {
+    let chain = vec![CertificateDer::from_pem_file(shown.join("chain.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(shown.join("key.pem")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    TlsAcceptor::from(Arc::new(config.with_single_cert(chain, key).unwrap()))
+}
+
+/// A world that believes this certificate alone.
+fn believing(believed: CertificateDer<'static>) -> World {
+    let mut roots = RootCertStore::empty();
+    roots.add(believed).unwrap();
+    World { resolver: Resolver::of_system(), roots: Roots::These(Arc::new(roots)) }
+}
+
+/// The file, with a listener for TLS.
+fn with_tls(folder: &Path, text: &str) -> String {
+    certify(folder);
+    let tls = "\"tcp:127.0.0.1:0\", \"tls:127.0.0.1:0\"]\n[sip.tls]\ncertificate = \"chain.pem\"\nkey = \"key.pem\"";
+    text.replace("\"tcp:127.0.0.1:0\"]", tls)
+}
+
+/// A server that believes this certificate, and whose PBX is first `sips:localhost` and then `office`.
+async fn house_with_secure_pbx(shown: &Path, believed: CertificateDer<'static>) -> (House, TcpListener, TlsAcceptor) {
+    let pbx = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peers = (Wire::new().await, Wire::new().await);
+    let plain = format!("\"sip:{}\"", peers.1.at());
+    let both = format!("\"sips:localhost:{}\", {plain}", pbx.local_addr().unwrap().port());
+    let change = |folder: &Path, text: String| with_tls(folder, &text).replace(&plain, &both);
+    let house = House::open_in(believing(believed), peers, "", change).await;
+    (house, pbx, acceptor(shown))
+}
+
+/// A certificate for `localhost` in a folder of its own.
+fn localhost() -> (tempfile::TempDir, CertificateDer<'static>) {
+    let (folder, key) = (tempfile::tempdir().unwrap(), KeyPair::generate().unwrap());
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(folder.path().join("chain.pem"), certificate.pem()).unwrap();
+    std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+    let der = certificate.der().clone();
+    (folder, der)
+}
+
+#[tokio::test]
+async fn a_pbx_is_called_over_tls_by_its_name() {
+    let (shown, believed) = localhost();
+    let (house, pbx, acceptor) = house_with_secure_pbx(shown.path(), believed).await;
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "s1");
+    house.carrier.send(house.udp, &call).await;
+    let (stream, _) = tokio::time::timeout(SOON, pbx.accept()).await.expect("it connects").unwrap();
+    let mut office = Messages::by(acceptor.accept(stream).await.unwrap());
+    assert_eq!(office.stream.get_ref().1.server_name(), Some("localhost"), "SNI");
+    let rung = office.expect("INVITE ").await;
+    let own = house.listening(Transport::Tls)[0];
+    assert!(header(&rung, "Via").starts_with(&format!("SIP/2.0/TLS {own};")), "{rung}");
+    assert!(header(&rung, "Contact").contains(&format!("@{own};transport=tls")), "{rung}");
+    office.send(&house::answer(pbx.local_addr().unwrap(), &rung, 200, house::SDP)).await;
+    house.carrier.expect("SIP/2.0 200").await;
+    office.expect("ACK ").await;
+    // What it sends by that connection is answered by it.
+    let bye = format!(
+        "BYE sip:ramal@{own} SIP/2.0\r\nVia: SIP/2.0/TLS localhost;branch=z9hG4bKb2\r\nMax-Forwards: 70\r\n\
+         From: {};tag=phone\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 5 BYE\r\nContent-Length: 0\r\n\r\n",
+        header(&rung, "To"),
+        header(&rung, "From"),
+        header(&rung, "Call-ID"),
+    );
+    office.send(&bye).await;
+    let bye = house.carrier.expect("BYE ").await;
+    house.carrier.answer(house.udp, &bye, 200, "").await;
+    office.expect("SIP/2.0 200").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_impostor_with_another_certificate_hears_nothing_and_the_next_peer_rings() {
+    let ((shown, _), (_other, believed)) = (localhost(), localhost());
+    let (house, pbx, acceptor) = house_with_secure_pbx(shown.path(), believed).await;
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "s2");
+    house.carrier.send(house.udp, &call).await;
+    let (stream, _) = tokio::time::timeout(SOON, pbx.accept()).await.expect("it connects").unwrap();
+    assert!(acceptor.accept(stream).await.is_err(), "ramal does not like the certificate");
+    house.office.expect("INVITE ").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_trunk_whose_connection_is_gone_is_told_of_the_end_at_its_own_address_by_its_name() {
+    let (shown, believed) = localhost();
+    let trunk = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peers = (Wire::new().await, Wire::new().await);
+    let (plain, secure) = (format!("\"sip:{}\"", peers.0.at()), trunk.local_addr().unwrap().port());
+    let secure = format!("{plain}, \"sips:localhost:{secure}\"]\naccept = [\"127.0.0.1\"");
+    let change = |folder: &Path, text: String| with_tls(folder, &text).replace(&plain, &secure);
+    let house = House::open_in(believing(believed), peers, "", change).await;
+    let stream = TcpStream::connect(house.listening(Transport::Tls)[0]).await.unwrap();
+    let mut carrier = Messages::by(secured(&house, stream).await);
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "g1").replace("2.0/UDP", "2.0/TLS");
+    carrier.send(&call).await;
+    let rung = house.office.expect("INVITE ").await;
+    house.office.answer(house.udp, &rung, 200, house::SDP).await;
+    let answered = carrier.expect("SIP/2.0 200").await;
+    carrier.send(&house.carrier.in_dialog("ACK", 1, &call, &answered).replace("2.0/UDP", "2.0/TLS")).await;
+    house.office.expect("ACK ").await;
+    // Asked something after the ACK, so that this has been read when the connection goes.
+    carrier.send(OPTIONS).await;
+    carrier.expect("SIP/2.0 200").await;
+    carrier.stream.shutdown().await.unwrap();
+    assert_eq!(carrier.stream.read(&mut [0; 1]).await.unwrap_or(0), 0, "the other end closes too");
+    let id = house.handle().live_calls()[0].id;
+    assert!(house.handle().hang_up(id));
+    let (stream, _) = tokio::time::timeout(SOON, trunk.accept()).await.expect("it connects").unwrap();
+    let mut carrier = Messages::by(acceptor(shown.path()).accept(stream).await.unwrap());
+    assert_eq!(header(&carrier.expect("BYE ").await, "Call-ID"), header(&call, "Call-ID"));
     house.close().await;
 }

@@ -20,4 +20,7 @@ pub mod udp;
 mod websocket;
 
 #[cfg(test)]
+#[path = "../../tests/house/dns.rs"]
+pub(crate) mod dns;
+#[cfg(test)]
 mod tests;

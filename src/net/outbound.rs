@@ -1,18 +1,19 @@
 //! The way out: which listener a message to a peer leaves by, and what we call ourselves toward that peer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dashmap::DashMap;
 use ipnet::IpNet;
 
-use super::connections::Connections;
+use super::connections::{Connections, Unsent};
 use super::large::{Choice, Lost, Switch};
 use super::sink::Path;
 use super::udp::Udp;
-use crate::base::{Hop, HostName, Transport};
+use crate::base::{Hop, HostName, Transport, Way};
 
 /// All sockets, for sending.
 pub struct Outbound {
@@ -22,6 +23,8 @@ pub struct Outbound {
     connections: Arc<Connections>,
     naming: Naming,
     switch: Switch,
+    /// Where peers over TLS are, and by which name, for those whose own connection is gone: by their addresses.
+    secure: ArcSwap<HashMap<(Transport, IpAddr), (SocketAddr, HostName)>>,
     /// The source address that the system picks toward each peer.
     routes: DashMap<IpAddr, IpAddr>,
 }
@@ -48,7 +51,15 @@ impl Outbound {
         connections: Arc<Connections>,
         naming: Naming,
     ) -> Self {
-        Self { udp, streams, connections, naming, switch: Switch::new(), routes: DashMap::new() }
+        Self {
+            udp,
+            streams,
+            connections,
+            naming,
+            switch: Switch::new(),
+            secure: ArcSwap::default(),
+            routes: DashMap::new(),
+        }
     }
 
     /// The connections that messages leave by where they don't leave by UDP.
@@ -61,9 +72,19 @@ impl Outbound {
         self.switch.set(on);
     }
 
-    /// The addresses that the files or DNS name for TCP.
-    pub fn set_tcp_peers(&self, peers: HashSet<SocketAddr>) {
-        self.switch.set_named(peers);
+    /// The ways to the peers, as the files or DNS name them.
+    pub fn set_peers(&self, ways: impl Iterator<Item = (Way, HostName)>) {
+        let (mut tcp, mut secure) = (HashSet::new(), HashMap::new());
+        for (Way { transport, address }, name) in ways {
+            if transport == Transport::Tcp {
+                tcp.insert(address);
+            }
+            if transport.is_secure() {
+                secure.entry((transport, address.ip())).or_insert((address, name));
+            }
+        }
+        self.switch.set_named(tcp);
+        self.secure.store(secure.into());
     }
 
     /// Sends, or queues; never waits.
@@ -101,6 +122,15 @@ impl Outbound {
         self.streams.contains(&(Transport::Tcp, udp))
     }
 
+    /// The peer of the files that is at this address, where the way names none.
+    fn named(&self, hop: &Hop) -> Option<Hop> {
+        if hop.name.is_some() {
+            return None;
+        }
+        let (remote, name) = *self.secure.load().get(&(hop.transport, hop.remote.ip()))?;
+        Some(Hop { remote, name: Some(name), ..*hop })
+    }
+
     fn send_as(&self, hop: &Hop, bytes: &Bytes) -> Result<(), Unreachable> {
         match hop.transport {
             Transport::Udp => {
@@ -111,7 +141,14 @@ impl Outbound {
                 })
             }
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-                self.connections.send(hop, bytes.clone()).map_err(|fault| {
+                let sent = self.connections.send(hop, bytes.clone());
+                let sent = match (sent, self.named(hop)) {
+                    // RFC 3261 §18.2.2: "If that connection is no longer open, the server SHOULD open a connection to
+                    // the IP address in the "received" parameter"; a request to whoever came has nowhere else to go.
+                    (Err(Unsent::Gone), Some(named)) => self.connections.send(&named, bytes.clone()),
+                    (sent, _) => sent,
+                };
+                sent.map_err(|fault| {
                     tracing::debug!(remote = %hop.remote, %fault, "cannot send");
                     Unreachable
                 })

@@ -220,7 +220,7 @@ impl Node {
         });
         news.connect(&node);
         node.outbound.set_tcp_switch(node.began_with.sip.tcp_switch);
-        node.tell_tcp_peers();
+        node.tell_of_peers();
         node.set_trunks(&node.house.directory_kept());
         let tasks = node.run(sockets);
         Ok(Self { handle: Handle { node }, tasks })

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Inner;
 use super::clock::Clock;
-use crate::base::{Ids, Instant, Transport, Way};
+use crate::base::{HostName, Ids, Instant, Transport, Way};
 use crate::net::resolve::{Resolver, Wanted};
 use crate::route::directory::{Directory, Peer};
 
@@ -145,17 +145,19 @@ impl Inner {
         let _alone = self.names.filling.lock();
         let filled = Arc::new(self.names.fill(directory));
         self.house.set_directory(Arc::clone(&filled), self.clock.now().mono, self.live.up() > 0);
-        self.tell_tcp_peers();
+        self.tell_of_peers();
         self.set_trunks(&filled);
         filled
     }
 
-    /// Tells which peers take large requests by TCP.
-    pub(super) fn tell_tcp_peers(&self) {
+    /// Tells the way out where the peers are.
+    pub(super) fn tell_of_peers(&self) {
         let directory = self.house.directory();
-        let ways = peers(&directory).flat_map(|peer| &peer.ways);
-        let by_tcp = ways.filter(|way| way.transport == Transport::Tcp).map(|way| way.address);
-        self.outbound.set_tcp_peers(by_tcp.collect());
+        let named = |peer: &Peer| {
+            let name = HostName::new(&peer.host);
+            peer.ways.clone().into_iter().map(move |way| (way, name))
+        };
+        self.outbound.set_peers(peers(&directory).flat_map(named));
     }
 
     /// Asks for names again when their time is over, for ever.
@@ -199,7 +201,7 @@ impl Inner {
             tracing::debug!("names have moved");
             self.house.set_directory(Arc::clone(&filled), self.clock.now().mono, self.live.up() > 0);
         }
-        self.tell_tcp_peers();
+        self.tell_of_peers();
         self.set_trunks(&filled);
     }
 }
@@ -221,13 +223,9 @@ const SOONEST: Duration = Duration::from_secs(2);
 const LATEST: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
-#[path = "../../tests/house/dns.rs"]
-mod dns;
-
-#[cfg(test)]
 mod tests {
-    use super::dns::Dns;
     use super::*;
+    use crate::net::dns::Dns;
     use crate::route::testing::{house, peer};
 
     fn names(dns: &Dns) -> Names {

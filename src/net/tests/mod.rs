@@ -1,7 +1,5 @@
 //! Connections of every kind against peers of the tests' own.
 
-#[path = "../../../tests/house/dns.rs"]
-mod dns;
 mod names;
 mod secure;
 mod tcp;

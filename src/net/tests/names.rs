@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::dns::Dns;
 use crate::base::{Ids, Transport, Way};
+use crate::net::dns::Dns;
 use crate::net::resolve::{Found, NotFound, Resolver, Wanted};
 
 const SIP: Wanted<'_> = Wanted { host: "carrier.test", port: None, transport: None, secure: false };
