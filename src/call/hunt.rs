@@ -41,7 +41,7 @@ pub(super) enum Quarry {
 pub(super) struct Hunt {
     quarry: Quarry,
     /// What the legs say: who calls, the offer, who referred.
-    invite: OutgoingInvite,
+    invite: Box<OutgoingInvite>,
     /// The legs that ring now.
     pub(super) ringing: SmallVec<[LegId; 4]>,
     /// All legs that it called, those that it gave up included: one of them may answer all the same.
@@ -73,6 +73,7 @@ impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
+        let invite = Box::new(invite);
         let (redirects, detour, no_room) = (Vec::new(), None, false);
         Self { quarry, invite, ringing, called, until: Instant::default(), rung, finals, redirects, detour, no_room }
     }
