@@ -246,6 +246,9 @@ impl Call {
         let dir = cx.env.directory().clone();
         let to = called.destination.clone();
         let is_peers = by != FailedBy::Peer || reach::fails_over(&dir, &to, status);
+        if let (FailedBy::Silence | FailedBy::Timeout, Some(silent)) = (by, called.tried.last()) {
+            cx.out.push(CallAction::Silent(silent.hop));
+        }
         let mut next = None;
         if is_peers && cx.env.target(&to, &called.tried).is_some() {
             self.decide(Decision::new("next peer", why_next_peer(status, by)), cx);

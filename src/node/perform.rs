@@ -94,6 +94,7 @@ impl Inner {
             CallAction::Rung(employee) => self.house.rung(employee, self.clock.now().wall),
             CallAction::Busy { employee, busy, placed } => self.house.count(employee, busy, placed),
             CallAction::Transferred { kind, result } => self.metrics.transferred(kind, result),
+            CallAction::Silent(hop) => self.lost(hop.remote),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
             CallAction::Finish => self.finish(call),
         }

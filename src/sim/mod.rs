@@ -464,7 +464,7 @@ impl Sim {
             CallAction::Busy { employee, busy, .. } => {
                 *self.house.busy.borrow_mut().entry(employee).or_default() += if busy { 1 } else { -1 };
             }
-            CallAction::Transferred { .. } | CallAction::PostDialDelay(_) => {}
+            CallAction::Transferred { .. } | CallAction::Silent(_) | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {
                 let call = self.calls.remove(&id).expect("only a call that is there finishes");
                 assert_eq!(call.next_wakeup(), None, "a finished call has no timer left");
