@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::directory::{Directory, Employee, Gateway, Line, Pbx};
-use super::origin::Origin;
 use super::plan::Destination;
 use super::reach;
 use crate::base::phone::{Context, country, keys, read};
@@ -64,18 +63,6 @@ pub fn dial(dir: &Directory, by: &Dialler, dialled: &str) -> Result<Dialled, Ref
         return found;
     }
     outside(dir, by, stripped)
-}
-
-/// Whether this origin dials an emergency code, which no limit may keep back. Only somebody inside can.
-pub fn is_emergency(dir: &Directory, origin: &Origin, dialled: &str) -> bool {
-    let pbx = match origin {
-        Origin::Trunk(_) | Origin::Stranger => return false,
-        Origin::Pbx(name) => dir.pbx(name).cloned(),
-        Origin::Phone(id) => dir.employee(id).and_then(|employee| Dialler::employee(dir, employee).pbx),
-    };
-    let codes = &dir.limits.emergency;
-    let is_one = |text: &str| codes.iter().any(|code| code == text);
-    is_one(dialled) || is_one(strip_prefix(pbx.as_deref(), dialled))
 }
 
 /// Employees, queues, emergency codes, then whatever else a PBX serves.
