@@ -115,20 +115,3 @@ fn another_peer_is_tried_where_the_peer_failed_and_not_the_callee() {
             && !reach::fails_over(&dir, &ana, 480)
     );
 }
-
-#[test]
-fn an_emergency_code_is_one_with_and_without_the_prefix_and_only_from_inside() {
-    let dir = house().build();
-    let (office, ana) = (Origin::Pbx("office".into()), Origin::Phone("ana".into()));
-    for (origin, dialled, is_one) in [
-        (&office, "190", true),
-        (&office, "0190", true),
-        (&ana, "192", true),
-        (&office, "1900", false),
-        (&office, "0", false),
-        (&Origin::Trunk("carrier".into()), "190", false),
-        (&Origin::Stranger, "190", false),
-    ] {
-        assert_eq!(is_emergency(&dir, origin, dialled), is_one, "{origin:?} {dialled}");
-    }
-}
