@@ -217,7 +217,9 @@ impl UserAgent {
             calling.silence = None;
         }
         let branch = tokens::branch(self.call, leg, &mut self.ids);
-        request.headers.set(Name::Via, build::via(hop.transport, hop.advertised, &branch));
+        let via = build::via(hop.transport, hop.advertised, &branch);
+        let via = if purpose == Purpose::Invite { tokens::with_loop_cookie(&via, self.loop_cookie) } else { via };
+        request.headers.set(Name::Via, via);
         request.headers.set(Name::CSeq, build::cseq(cseq, request.method));
         self.start(now, leg, hop, (&branch, cseq), (request, purpose), out);
         if let Some(retry) = self.clients.last_mut().and_then(|client| client.retry.as_mut()) {
