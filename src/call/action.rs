@@ -47,11 +47,13 @@ pub enum CallAction {
     PhoneGone(Hop),
     /// A transfer came to its end: for `ramal_transfers_total`.
     Transferred {
-        /// `blind`, `attended`, `pbx`, `console`.
+        /// `blind`, `attended`, `redirect`, `pbx`, `console`.
         kind: &'static str,
         /// `answered`, `failed`.
         result: &'static str,
     },
+    /// Nothing at all has come from this peer: for a while others come first.
+    Silent(Hop),
     /// The caller hears it ring for the first time: for `ramal_post_dial_delay_seconds`.
     PostDialDelay(std::time::Duration),
     /// Nothing is left: no dialog, transaction or timer. Forget the call.

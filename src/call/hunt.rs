@@ -42,7 +42,7 @@ pub(super) enum Quarry {
 pub(super) struct Hunt {
     quarry: Quarry,
     /// What the legs say: who calls, the offer, who referred.
-    invite: OutgoingInvite,
+    invite: Box<OutgoingInvite>,
     /// The legs that ring now.
     pub(super) ringing: SmallVec<[LegId; 4]>,
     /// All legs that it called, those that it gave up included: one of them may answer all the same.
@@ -76,6 +76,7 @@ impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
+        let invite = Box::new(invite);
         let (redirects, detour, no_room, early) = (Vec::new(), None, false, Vec::new());
         let until = Instant::default();
         Self { quarry, invite, ringing, called, early, until, rung, finals, redirects, detour, no_room }
@@ -270,6 +271,9 @@ impl Call {
         let dir = cx.env.directory().clone();
         let to = called.destination.clone();
         let is_peers = by != FailedBy::Peer || (!called.is_phone && reach::fails_over(&dir, &to, status));
+        if let (FailedBy::Silence | FailedBy::Timeout, Some(silent)) = (by, called.tried.last()) {
+            cx.out.push(CallAction::Silent(silent.hop));
+        }
         let mut next = None;
         if is_peers && cx.env.target(&to, &called.tried).is_some() {
             self.decide(Decision::new("next peer", why_next_peer(status, by)), cx);

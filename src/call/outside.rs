@@ -3,6 +3,7 @@
 use super::channels::Channel;
 use super::cx::Cx;
 use super::{Call, hunt::Hunt};
+use crate::base::LegId;
 use crate::crm::model::{Decision, Direction, PassedOver};
 use crate::route::directory::Gateway;
 use crate::route::plan::Destination;
@@ -57,6 +58,13 @@ impl Call {
             Gateway::Pbx(_) => None,
         };
         Some(WayOut { to: reach::by_gateway(dir, to, &next), channel })
+    }
+
+    /// Counts a leg on its trunk again that was given up as silent, and has answered all the same.
+    pub(super) fn keep_channel(&mut self, leg: LegId, cx: &Cx<'_>) {
+        let Some(leg) = self.leg_mut(leg).filter(|leg| leg.channel.is_none()) else { return };
+        let trunk = leg.called.as_ref().and_then(|called| reach::trunk(cx.env.directory(), &called.destination));
+        leg.channel = trunk.and_then(|trunk| cx.env.channel(&trunk.name, 0));
     }
 
     /// What this destination is to be shown: outside, the line's number instead of the customer's, unless the trunk lets

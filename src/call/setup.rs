@@ -241,6 +241,7 @@ impl Call {
         self.decide(Decision::new(format!("{label} answered"), "the first answer wins"), cx);
         self.talks(winner, employee, cx);
         self.publish("call.answered", cx);
+        self.keep_channel(winner, cx);
         self.redirect_answered(winner, cx);
         let longest = cx.now.mono + cx.env.directory().limits.longest_call;
         Phase::Talking(Bridge::new(LegId::A, winner, hunt.offers(), longest))

@@ -109,6 +109,7 @@ impl Inner {
                 self.registrar.lost(self.clock.now(), way);
             }
             CallAction::Transferred { kind, result } => self.metrics.transferred(kind, result),
+            CallAction::Silent(hop) => self.house.lost(hop.remote, self.clock.now().mono),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
             CallAction::Finish => self.finish(call),
         }

@@ -508,7 +508,7 @@ impl Sim {
                 let shown = self.calls.get(&id).map(|call| call.lamps(&watched)).unwrap_or_default();
                 self.lamps.push((watched, id, shown));
             }
-            CallAction::Transferred { .. } | CallAction::PostDialDelay(_) => {}
+            CallAction::Transferred { .. } | CallAction::Silent(_) | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {
                 let call = self.calls.remove(&id).expect("only a call that is there finishes");
                 assert_eq!(call.next_wakeup(), None, "a finished call has no timer left");

@@ -28,6 +28,16 @@ fn a_phones_redirect_is_a_transfer_once_the_other_one_answers() {
 }
 
 #[test]
+fn pitfall_8_whoever_is_redirected_to_sees_the_customer_and_not_who_redirected() {
+    let mut sim = sim(house()).phone_does("ana", &to(&["<sip:203@10.0.0.5>"]));
+    sim.customer(Some(MARIA), &[]);
+    sim.run_until(ringing("carla"));
+    let shown = sim.party("carla").invitation.clone().unwrap().identities;
+    assert_eq!((&*shown.from.user, &*shown.from.display, &*shown.asserted[0].user), (MARIA, "Maria Souza", MARIA));
+    sim.act("maria", Act::Cancel).assert_idle();
+}
+
+#[test]
 fn a_known_clients_owner_stays_when_her_managers_phone_redirects() {
     let mut sim = sim(house()).phone_does("ana", &to(&["<sip:203@10.0.0.5>"]));
     sim.customer(Some(MARIA), &[]);

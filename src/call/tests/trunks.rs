@@ -72,6 +72,21 @@ fn pitfall_28_a_late_answer_of_a_silent_peer_is_ended_once_another_has_answered(
 }
 
 #[test]
+fn a_silent_peer_that_answers_while_the_caller_still_waits_has_the_call_and_its_channel() {
+    let mut sim = sim(with_second_peer());
+    sim.dies(CARRIER, true);
+    calls(&mut sim, "bruno", "202", "0021976543210");
+    sim.run_until(ringing(STRANGER));
+    sim = sim.phone_does(STRANGER, &[(0, Act::Answer)]);
+    sim.dies(CARRIER, false).run_until(up("bruno")).run_for(secs(1));
+    let states: Vec<_> = sim.parties.iter().filter(|(_, p)| p.name == STRANGER).map(|(_, p)| p.state).collect();
+    assert_eq!(states, [State::Over(487), State::Up], "the second peer, then the first");
+    assert_eq!(sim.house.channels.taken(&"carrier".into()), 1);
+    sim.act("bruno", Act::HangUp).assert_idle();
+    assert_eq!(sim.house.channels.taken(&"carrier".into()), 0);
+}
+
+#[test]
 fn the_only_peer_of_a_trunk_is_waited_for() {
     let mut sim = sim(house()).phone_does(STRANGER, &[(0, Act::Answer)]);
     sim.dies(CARRIER, true);

@@ -49,6 +49,31 @@ fn an_anonymous_caller_stays_so() {
 }
 
 #[test]
+fn pitfall_31_who_asks_for_privacy_is_anonymous_in_from_and_asserted_to_the_trusted_peer() {
+    let mut script = Script::new();
+    let target = Target::new("sip:+5521@10.0.0.9".into(), hop("10.0.0.1:5060", PEER));
+    let invite = OutgoingInvite { private: true, ..outgoing(None) };
+    script.act(|agent, now, out| agent.invite(now, &target, &invite, out));
+    let invite = script.request();
+    let text = |name: &Name| invite.headers.get(name).map(ToString::to_string).unwrap_or_default();
+    assert!(text(&Name::From).starts_with("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag="));
+    assert_eq!(text(&Name::Privacy), "id");
+    assert_eq!(text(&Name::PAssertedIdentity), "\"Maria Souza\" <sip:+5511987654321@10.0.0.1>");
+}
+
+#[test]
+fn a_call_sent_on_says_by_whom_in_diversion_and_history_info() {
+    let mut script = Script::new();
+    let target = Target::new("sip:+5511955554444@10.0.0.9".into(), hop("10.0.0.1:5060", PEER));
+    let invite = OutgoingInvite { diversion: Some("+551140028922".into()), ..outgoing(None) };
+    script.act(|agent, now, out| agent.invite(now, &target, &invite, out));
+    let invite = script.request();
+    assert_eq!(invite.headers.get(&Name::Diversion).unwrap(), "<sip:+551140028922@10.0.0.1>");
+    let history: Vec<_> = invite.headers.all(&Name::HistoryInfo).map(ToString::to_string).collect();
+    assert_eq!(history, ["<sip:+551140028922@10.0.0.1>;index=1", "<sip:+5511955554444@10.0.0.9>;index=1.1;mp=1"]);
+}
+
+#[test]
 fn each_leg_has_a_call_id_a_tag_and_a_branch_of_its_own() {
     let mut script = Script::new();
     let (one, two) = (script.invite(offer()), script.invite(offer()));

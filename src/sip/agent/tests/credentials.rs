@@ -227,6 +227,30 @@ fn a_proxy_and_the_carrier_behind_it_are_both_answered_by_the_strongest_hash() {
 }
 
 #[test]
+fn a_challenge_and_an_interval_too_small_are_both_met_in_whatever_order_they_come() {
+    let too_small = |response: Response| response.with(Name::MinSe, "3600");
+    for challenge_first in [true, false] {
+        let mut script = Script::new();
+        let mut invite = call(&mut script);
+        for challenged in [challenge_first, !challenge_first] {
+            if challenged {
+                challenge(&mut script, &invite, 407, &[NONCE_1]);
+            } else {
+                script.answer_with(&invite, 422, "x", too_small, None);
+            }
+            invite = script.request();
+        }
+        assert_eq!(cseq(&invite), 3);
+        let count = credentials(&invite, &Name::ProxyAuthorization).count;
+        assert_eq!(count, Some(if challenge_first { 2 } else { 1 }));
+        assert_eq!(invite.headers.number(&Name::MinSe), Some(3600));
+        assert_eq!(invite.headers.all(&Name::SessionExpires).count(), 1);
+        script.answer(&invite, 200, "a", answer());
+        assert_eq!(script.events(), ["1/0 answered sdp"]);
+    }
+}
+
+#[test]
 fn an_invite_taken_back_while_it_is_challenged_is_not_sent_again() {
     let mut script = Script::new();
     let invite = call(&mut script);

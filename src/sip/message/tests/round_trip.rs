@@ -7,6 +7,7 @@ use rsip::Method;
 use super::super::{
     Address, Limits, Message, Name, Request, Response, Status, Text, build, method_text, parse, uri_party,
 };
+use crate::base::is_harmful;
 
 fn method() -> impl Strategy<Value = Method> {
     proptest::sample::select(Method::all())
@@ -74,7 +75,9 @@ proptest! {
         let address = Address::parse(&text).unwrap();
         let shown: String = display.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         prop_assert_eq!(address.display, shown);
-        prop_assert_eq!(uri_party(&address.uri_text).user, user);
+        // What turns a line round goes on to nobody.
+        let kept: String = user.chars().filter(|c| !is_harmful(*c)).collect();
+        prop_assert_eq!(uri_party(&address.uri_text).user, kept);
     }
 
     #[test]
