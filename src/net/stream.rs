@@ -55,6 +55,8 @@ pub(super) struct Cut<R> {
     inside: bool,
     /// A message, or a keep-alive, has become whole since.
     whole: bool,
+    /// A message has come: before that no keep-alive keeps a connection, for anybody can send those.
+    heard: bool,
 }
 
 impl<R> Cut<R> {
@@ -68,6 +70,7 @@ impl<R> Cut<R> {
             until: Instant::now() + first,
             inside: false,
             whole: false,
+            heard: false,
         }
     }
 
@@ -89,7 +92,8 @@ impl<R: AsyncRead + Unpin + Send> Incoming for Cut<R> {
     async fn next(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = self.framer.next() {
-                self.whole = true;
+                self.heard |= matches!(frame, Frame::Message(_));
+                self.whole |= self.heard;
                 return Some(frame);
             }
             self.set_deadline();

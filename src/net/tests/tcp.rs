@@ -99,3 +99,27 @@ async fn one_address_may_not_take_all_connections_and_gets_its_places_back() {
     };
     timeout(Duration::from_secs(5), places).await.expect("every place comes back");
 }
+
+#[tokio::test]
+async fn keep_alives_alone_and_a_message_that_drips_keep_no_connection() {
+    let bench = Bench::of(Transport::Tcp, short());
+    for drip in ["\r\n\r\n", "X", "\r\n"] {
+        let mut stream = TcpStream::connect(bench.local).await.unwrap();
+        let closed = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(5));
+            let mut heard = [0; 64];
+            loop {
+                tick.tick().await;
+                if stream.write_all(drip.as_bytes()).await.is_err() {
+                    return;
+                }
+                match stream.try_read(&mut heard) {
+                    Ok(1..) => {}
+                    Err(fault) if fault.kind() == std::io::ErrorKind::WouldBlock => {}
+                    _ => return,
+                }
+            }
+        };
+        timeout(Duration::from_secs(5), closed).await.unwrap_or_else(|_| panic!("{drip:?} keeps it"));
+    }
+}
