@@ -20,7 +20,7 @@ use crate::route::Entry as Inbound;
 use crate::route::directory::Directory;
 use crate::route::plan::Destination;
 use crate::sip::agent::{AgentOut, CallerId, LegEvent, Received, UserAgent};
-use crate::sip::message::Request;
+use crate::sip::message::{Request, Response};
 use crate::sip::transaction::Timers;
 
 /// One call, from its INVITE to its record.
@@ -128,6 +128,16 @@ impl Call {
     /// Its identifier.
     pub fn id(&self) -> CallId {
         self.id
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Instant {
+        self.started.mono
+    }
+
+    /// Where the request went that this response answers; `None`: nothing of ours.
+    pub fn asked(&self, response: &Response) -> Option<SocketAddr> {
+        self.ua.asked(response)
     }
 
     /// Where the far end of the dialog (or, for a CANCEL, the INVITE) that a request means may be expected; `None`: the

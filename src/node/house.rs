@@ -9,9 +9,11 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::RwLock;
 
+use super::live::FarEnd;
 use crate::base::{EmployeeId, HostName, Instant, Transport, Wall, Way};
 use crate::call::Env;
 use crate::net::outbound::Outbound;
+use crate::route;
 use crate::route::directory::{Directory, Gateway, Peer};
 use crate::route::plan::{Destination, Live, Presence};
 use crate::sip::agent::Target;
@@ -20,6 +22,8 @@ use crate::sip::message::build;
 /// What calls may look at.
 pub(super) struct House {
     directory: ArcSwap<Directory>,
+    /// The files before, each with when it was replaced: the calls of then still go by whom they named.
+    former: RwLock<Vec<(Instant, Arc<Directory>)>>,
     people: RwLock<HashMap<EmployeeId, Person>>,
     /// Peers that a message could not reach, and until when they come last.
     unreachable: RwLock<HashMap<SocketAddr, Instant>>,
@@ -49,7 +53,12 @@ impl House {
         for (id, at) in last_rung {
             people.entry(id).or_default().last_rung = Some(at);
         }
-        Self { directory: ArcSwap::new(directory), people: RwLock::new(people), unreachable: RwLock::default() }
+        Self {
+            directory: ArcSwap::new(directory),
+            former: RwLock::default(),
+            people: RwLock::new(people),
+            unreachable: RwLock::default(),
+        }
     }
 
     /// What the files say, for a moment.
@@ -62,9 +71,26 @@ impl House {
         self.directory.load_full()
     }
 
-    /// Other files are in force from now on.
-    pub(super) fn set_directory(&self, directory: Arc<Directory>) {
-        self.directory.store(directory);
+    /// Other files are in force from now on. Where calls are up, the ones before are remembered for those.
+    pub(super) fn set_directory(&self, directory: Arc<Directory>, now: Instant, calls_are_up: bool) {
+        let before = self.directory.swap(directory);
+        let mut former = self.former.write();
+        if !calls_are_up {
+            former.clear();
+            return;
+        }
+        if former.len() >= FORMER {
+            former.remove(0);
+        }
+        former.push((now, before));
+    }
+
+    /// Whether what comes from `source` may concern a call's dialog with this far end: by the files in force, or by those
+    /// of when the call was up already.
+    pub(super) fn is_of_far_end(&self, source: SocketAddr, far_end: &FarEnd) -> bool {
+        let by = |directory: &Directory| route::origin::is_of_far_end(directory, source, &far_end.addresses);
+        by(&self.directory())
+            || self.former.read().iter().any(|(until, directory)| *until > far_end.since && by(directory))
     }
 
     pub(super) fn presence(&self, employee: &EmployeeId) -> Presence {
@@ -217,6 +243,8 @@ async fn resolve_peers(peers: &mut [Peer]) {
     }
 }
 
+/// Reloads that calls may outlive and still be spoken to from a second address of a trunk that has gone.
+const FORMER: usize = 16;
 /// For how long a peer that could not be reached comes last.
 const AVOIDED: Duration = Duration::from_secs(30);
 /// How long a name may take.
@@ -276,6 +304,24 @@ mod tests {
         assert_eq!(first_at(131), "sip:201@127.0.0.1:5070");
         house.lost("198.51.100.1:5060".parse().unwrap(), at(100));
         assert_eq!(house.unreachable.read().len(), 1, "nothing is remembered of strangers");
+    }
+
+    #[test]
+    fn a_call_hears_all_addresses_of_a_trunk_that_has_left_the_files_and_a_later_call_does_not() {
+        let with = |peers: &[&str]| {
+            let peers = peers.iter().map(|at| peer(at)).collect::<Vec<_>>();
+            Arc::new(house().pbx(|pbx| pbx.peers = peers).build())
+        };
+        let house = House::new(with(&["192.0.2.1:5060", "192.0.2.2:5060"]), HashMap::new(), HashMap::new());
+        let at = |secs: u64| Instant::from_millis(secs * 1000);
+        house.set_directory(with(&["192.0.2.9:5060"]), at(10), true);
+        let (one, other) = ("192.0.2.1:5060".parse().unwrap(), "192.0.2.2:5060".parse().unwrap());
+        let far_end = |since| FarEnd { addresses: [one; 2], since };
+        assert!(house.is_of_far_end(other, &far_end(at(5))));
+        assert!(!house.is_of_far_end(other, &far_end(at(11))));
+        assert!(!house.is_of_far_end("192.0.2.3:5060".parse().unwrap(), &far_end(at(5))));
+        house.set_directory(with(&["192.0.2.9:5060"]), at(20), false);
+        assert!(house.former.read().is_empty(), "nobody needs them any more");
     }
 
     #[test]

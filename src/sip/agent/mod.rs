@@ -35,7 +35,7 @@ use rsip::Method;
 
 use crate::base::{CallId, Hop, Ids, Instant, LegId, Now};
 use crate::sip::dialog::UnderWay;
-use crate::sip::message::Request;
+use crate::sip::message::{Request, Response};
 pub use crate::sip::transaction::Timers;
 use crate::sip::transaction::{ClientEvent, ServerEvent};
 use leg::{Ack, Leg, Unacked, Usage};
@@ -159,6 +159,14 @@ impl UserAgent {
             let dialog = leg.dialog_of(call_id, ours, theirs)?;
             Some([hop.remote, compose::next_hop(dialog, hop).remote])
         })
+    }
+
+    /// Where the request went that this response answers; `None`: nothing of ours.
+    pub fn asked(&self, response: &Response) -> Option<SocketAddr> {
+        let (branch, (cseq, method)) =
+            response.headers.via().and_then(|via| via.branch).zip(response.headers.cseq())?;
+        let mut asked = self.clients.iter().filter(|client| client.cseq == cseq && client.key.matches(branch, method));
+        asked.next().map(|client| client.hop.remote)
     }
 
     /// Whether an offer may be sent on this leg now: none is under way in either direction.
