@@ -68,9 +68,13 @@ impl House {
     pub(crate) fn party(&self, name: &str) -> Result<SocketAddrV4, String> {
         let port = match name {
             "carrier" => CARRIER,
+            "carrier-2" => 5081,
             "ana" => 5201,
             "bruno" => 5202,
             "carla" => 5203,
+            "ana-phone" => 5211,
+            "bruno-phone" => 5212,
+            "carla-phone" => 5213,
             "stranger" => 5099,
             other => return Err(format!("house.toml has no {other}")),
         };
