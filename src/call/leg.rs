@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Channel;
 use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
 use crate::crm::policy::{self, LegEnding};
@@ -38,6 +39,10 @@ pub(super) struct Leg {
     said: Option<Said>,
     /// Its far end holds.
     pub(super) holds: bool,
+    /// The channel that it takes of its trunk, while it is up or on its way.
+    pub(super) channel: Option<Channel>,
+    /// Whose phone sent the call here by a 3xx.
+    pub(super) redirected_by: Option<EmployeeId>,
 }
 
 /// Whom a leg of ours called.
@@ -100,6 +105,8 @@ impl Leg {
             heard,
             said: None,
             holds: false,
+            channel: None,
+            redirected_by: None,
         }
     }
 
@@ -132,6 +139,7 @@ impl Leg {
     /// It came to this final answer.
     pub(super) fn refused(&mut self, now: Instant, status: u16) {
         self.state = LegState::Over;
+        self.channel = None;
         self.end_ring(now, LegEnding::Refused(status));
     }
 

@@ -13,7 +13,7 @@ use super::ladder::{Entry, Ladder};
 use super::leg::{Leg, LegState};
 use super::owing::Owing;
 use super::{CallAction, CallEvent, Env};
-use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now};
+use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now, TrunkName};
 use crate::crm::model::{Decision, Outcome};
 use crate::crm::policy::{self, Ending};
 use crate::route::Entry as Inbound;
@@ -52,6 +52,8 @@ pub struct Call {
     /// Who is counted as being in this call, by which leg.
     pub(super) busy: Vec<(LegId, EmployeeId)>,
     pub(super) transferred_from: Option<EmployeeId>,
+    /// How many 3xx it has followed.
+    pub(super) redirects: u8,
 }
 
 /// Where a call is.
@@ -84,6 +86,8 @@ pub struct Beginning {
     pub blacklisted: bool,
     /// How the ladder calls the far end of the A leg: the trunk's or PBX's name.
     pub label: String,
+    /// The trunk that it came by.
+    pub trunk: Option<TrunkName>,
     /// When the INVITE came.
     pub now: Now,
     /// How many hops the INVITE may still go.
@@ -95,14 +99,17 @@ pub struct Beginning {
 impl Call {
     /// A call whose INVITE is about to be given to [`handle`](Self::handle) as its first event.
     pub fn new(beginning: Beginning, dir: &Directory) -> Self {
-        let Beginning { id, mut ids, timers, entry, blacklisted, label, now, max_forwards, offer } = beginning;
-        let ua = UserAgent::new(id, ids.fork(), timers);
+        let Beginning { id, mut ids, timers, entry, blacklisted, label, trunk, now, max_forwards, offer } = beginning;
+        // The trunk may challenge what we ask on the leg that it has opened.
+        let account = trunk.as_ref().and_then(|trunk| dir.trunk(trunk)?.account.clone());
+        let ua = UserAgent::new(id, ids.fork(), timers).with_account(account);
         let facts = Facts::read(entry, blacklisted, max_forwards);
         let first_owner = facts
             .line
             .as_ref()
             .and_then(|line| policy::owner_at_first(dir, line, facts.direction, facts.dialler.as_ref()));
         let a = Leg::caller(label, facts.dialler.clone(), offer);
+        let facts = Facts { trunk, ..facts };
         Self {
             id,
             ids,
@@ -122,6 +129,7 @@ impl Call {
             employee: None,
             busy: Vec::new(),
             transferred_from: None,
+            redirects: 0,
         }
     }
 
@@ -280,6 +288,7 @@ impl Call {
                 self.ua.bye(cx.now, fork.leg, &mut cx.agent);
                 if let Some(leg) = self.leg_mut(fork.leg) {
                     leg.state = LegState::Over;
+                    leg.channel = None;
                 }
             }
             LegEvent::Failed { leg, status, .. } => self.leg_failed(leg, status, cx),

@@ -2,12 +2,14 @@
 //! the plan names, bridges, transfers, and leaves one record. A machine without I/O: it takes `(now, event)` and
 //! pushes actions.
 //!
-//! The way through a call is the way through these files: `setup` asks and hunts (`hunt`), `bridge` carries
+//! The way through a call is the way through these files: `setup` asks and hunts (`hunt`; `outside`: by which trunk and
+//! as whom; `redirect`: where a phone sends it on), `bridge` carries
 //! what two parties say inside their dialogs, `transfer` hands one of them on (`join`: with media), `ending` makes the record;
 //! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
 
 pub mod action;
 mod bridge;
+mod channels;
 mod cx;
 mod ending;
 pub mod env;
@@ -18,14 +20,17 @@ mod join;
 pub mod ladder;
 mod leg;
 mod machine;
+mod outside;
 mod owing;
 mod records;
+mod redirect;
 mod setup;
 #[cfg(test)]
 mod tests;
 mod transfer;
 
 pub use action::{CallAction, Publication};
+pub use channels::{Channel, Channels};
 pub use env::Env;
 pub use event::CallEvent;
 pub use machine::{Beginning, Call};

@@ -170,6 +170,7 @@ impl Call {
         let offer = self.leg(stays).and_then(|l| l.heard.as_ref()).map(|heard| sdp::without_hold(heard));
         OutgoingInvite {
             caller: self.identity_of(stays),
+            private: false,
             max_forwards: self.facts.max_forwards,
             offer,
             referred_by,
@@ -241,8 +242,8 @@ impl Call {
                 self.target_answered(bridge, transfer, fork, sdp.as_ref(), cx);
                 return Taken::Done;
             }
-            LegEvent::Failed { leg, status, by, .. } => {
-                if self.ring_failed(&mut transfer.hunt, leg, status, by, cx) {
+            LegEvent::Failed { leg, status, by, contacts } => {
+                if self.ring_failed(&mut transfer.hunt, leg, (status, by, &contacts), cx) {
                     return self.next_target(bridge, transfer, cx).map_or(Taken::Done, Taken::over);
                 }
             }
@@ -373,17 +374,24 @@ impl Call {
             return;
         }
         cx.out.push(CallAction::Transferred { kind: "blind", result: "answered" });
-        self.handed_on(joined, from, to, cx);
+        self.handed_on(joined, from, to, "blind", cx);
     }
 
-    fn handed_on(&mut self, joined: LegId, from: Option<EmployeeId>, to: Option<EmployeeId>, cx: &mut Cx<'_>) {
+    pub(super) fn handed_on(
+        &mut self,
+        joined: LegId,
+        from: Option<EmployeeId>,
+        to: Option<EmployeeId>,
+        kind: &'static str,
+        cx: &mut Cx<'_>,
+    ) {
         self.transferred_from = from.clone().or(self.transferred_from.take());
         let owner = self.facts.line.as_ref().and_then(|line| policy::owner_after_transfer(line, to.as_ref()));
         self.talks(joined, to.clone(), cx);
         if let Some(owner) = owner {
             self.owner_moves(owner, "transfer", cx);
         }
-        self.publish_transfer(from, to, "blind", cx);
+        self.publish_transfer(from, to, kind, cx);
     }
 
     /// A transferor's own BYE: her leg ends, the call goes on.
@@ -396,6 +404,7 @@ impl Call {
         let Some(l) = self.leg_mut(leg) else { return };
         l.end_talk(cx.now.mono);
         l.state = LegState::Over;
+        l.channel = None;
         let employee = l.employee.clone();
         self.free(employee, leg, cx);
     }

@@ -10,12 +10,13 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::RwLock;
 
 use super::live::FarEnd;
-use crate::base::{EmployeeId, HostName, Instant, Transport, Wall, Way};
-use crate::call::Env;
+use crate::base::{EmployeeId, HostName, Instant, Transport, TrunkName, Wall, Way};
+use crate::call::{Channel, Channels, Env};
 use crate::net::outbound::Outbound;
 use crate::route;
 use crate::route::directory::{Directory, Gateway, Peer};
 use crate::route::plan::{Destination, Live, Presence};
+use crate::route::reach;
 use crate::sip::agent::Target;
 use crate::sip::message::build;
 
@@ -27,6 +28,8 @@ pub(super) struct House {
     people: RwLock<HashMap<EmployeeId, Person>>,
     /// Peers that a message could not reach, and until when they come last.
     unreachable: RwLock<HashMap<SocketAddr, Instant>>,
+    /// Calls up on each trunk.
+    channels: Channels,
 }
 
 /// One employee, now.
@@ -58,6 +61,7 @@ impl House {
             former: RwLock::default(),
             people: RwLock::new(people),
             unreachable: RwLock::default(),
+            channels: Channels::default(),
         }
     }
 
@@ -187,6 +191,10 @@ impl Env for View<'_> {
         &self.directory
     }
 
+    fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel> {
+        self.house.channels.take(trunk, most)
+    }
+
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
         let (user, peers) = match destination {
             Destination::Employee { extension, pbx, .. } | Destination::Extension { extension, pbx } => {
@@ -207,7 +215,14 @@ impl Env for View<'_> {
             .filter(|(_, way)| !was_tried(way))
             .min_by_key(|(_, way)| !self.house.is_reachable(way.address, self.now))?;
         let hop = self.out.to(way.transport, way.address, Some(HostName::new(&peer.host)))?;
-        Some(Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop))
+        let is_another = |(_, other): &(&Peer, Way)| *other != way && !was_tried(other);
+        let more =
+            peers.iter().flat_map(|peer| peer.ways.iter().map(move |way| (peer, *way))).any(|other| is_another(&other));
+        Some(Target {
+            account: reach::account(&self.directory, destination),
+            silence: more.then(|| reach::failover_after(&self.directory, destination)),
+            ..Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop)
+        })
     }
 }
 

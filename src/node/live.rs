@@ -476,6 +476,7 @@ mod tests {
             entry,
             blacklisted: false,
             label: "carrier".to_owned(),
+            trunk: None,
             now: Now::default(),
             max_forwards: 70,
             offer: None,

@@ -19,7 +19,6 @@ use crate::base::{CallId, EmployeeId, Hop, Transport};
 use crate::call::{Beginning, Call, CallEvent};
 use crate::net::sink::{Path, Sink};
 use crate::route::directory::Directory;
-use crate::route::plan::Destination;
 use crate::route::{self, Entry, Origin, Refusal};
 use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
 use crate::sip::message::{
@@ -312,6 +311,7 @@ impl Inner {
             entry,
             blacklisted,
             label: origin.label().to_owned(),
+            trunk: if let Origin::Trunk(name) = origin { Some(name.clone()) } else { None },
             now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
@@ -407,8 +407,7 @@ fn dialler(entry: &Entry) -> Option<&EmployeeId> {
 /// Whether somebody calls for help: such a call goes past every limit.
 fn is_emergency(directory: &Directory, entry: &Entry) -> bool {
     let Entry::Outgoing(outgoing) = entry else { return false };
-    matches!(&outgoing.to, Destination::Outside { dial, number: None, .. }
-        if directory.limits.emergency.iter().any(|code| code == dial))
+    route::reach::is_emergency(directory, &outgoing.to)
 }
 
 /// What makes or changes a session inside a dialog; other requests may carry whatever the far end understands.

@@ -60,6 +60,8 @@ pub(crate) struct Sim {
     pub published: Vec<Publication>,
     /// What phones do by themselves when they are called, by employee or extension.
     pub scripts: HashMap<String, Vec<(Duration, Act)>>,
+    /// Peers at which nothing arrives.
+    dead: Vec<SocketAddr>,
     network: Network,
     claims: HashMap<ServerKey, CallId>,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -81,6 +83,7 @@ impl Sim {
                 presence: HashMap::new(),
                 busy: HashMap::new().into(),
                 last_rung: HashMap::new().into(),
+                channels: crate::call::Channels::default(),
                 us,
             },
             crm: Crm::default(),
@@ -89,6 +92,7 @@ impl Sim {
             parties: Vec::new(),
             published: Vec::new(),
             scripts: HashMap::new(),
+            dead: Vec::new(),
             network: Network::new(ids.fork()),
             claims: HashMap::new(),
             queue: BTreeMap::new(),
@@ -125,6 +129,14 @@ impl Sim {
         self
     }
 
+    /// This peer hears nothing any more, or again.
+    pub(crate) fn dies(&mut self, at: &str, is_dead: bool) -> &mut Self {
+        let at = at.parse().expect("an address");
+        self.dead.retain(|peer| *peer != at);
+        self.dead.extend(is_dead.then_some(at));
+        self
+    }
+
     pub(crate) fn lose(&mut self, piece: &str, n: u32) {
         self.network.lose(piece, n);
     }
@@ -151,6 +163,22 @@ impl Sim {
         self.schedule(id, script.iter().map(|(ms, act)| (Duration::from_millis(*ms), act.clone())));
         self.send_all(sends);
         id
+    }
+
+    /// Somebody inside calls who asks for privacy: her PBX says who she is, and `Privacy: id`.
+    pub(crate) fn call_as(&mut self, name: &str, at: &str, user: &str, asserted: &str, private: bool) -> CallId {
+        let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
+        let (id, mut party) = Party::new(name, at.parse().expect("an address"), self.us, &mut self.ids, media);
+        let sends = party.call_privately(self.now, user, asserted, private);
+        self.parties.push((id, party));
+        self.send_all(sends);
+        id
+    }
+
+    /// This party gives up.
+    pub(crate) fn cancel(&mut self, party: CallId) {
+        self.at(Duration::ZERO, Event::Act { party, act: Act::Cancel });
+        self.run_for(Duration::from_secs(1));
     }
 
     fn schedule(&mut self, party: CallId, script: impl IntoIterator<Item = (Duration, Act)>) {
@@ -339,6 +367,7 @@ impl Sim {
             entry,
             blacklisted,
             label,
+            trunk: if let Origin::Trunk(name) = &origin { Some(name.clone()) } else { None },
             now: self.now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
@@ -348,6 +377,9 @@ impl Sim {
     }
 
     fn arrive_there(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        if self.dead.contains(&to) {
+            return;
+        }
         let Ok(mut message) = parse(&bytes, &Limits::default()) else {
             panic!("we sent what can't be read: {bytes:?}")
         };

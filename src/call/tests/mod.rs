@@ -4,8 +4,10 @@ mod bridge;
 mod crm;
 mod loss;
 mod queue;
+mod redirect;
 mod setup;
 mod transfer;
+mod trunks;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rsip::Method;
 
+use super::credentials::Wallet;
 use super::leg::{Ack, Bye, Leg, Ringing, Unacked, Usage};
 use super::transactions::{Wants, send_all};
 use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose, tokens};
@@ -44,6 +45,19 @@ impl UserAgent {
 
     /// A final refusal of the A leg's INVITE. `retry_after` in seconds.
     pub fn reject(&mut self, now: Now, status: u16, retry_after: Option<u32>, out: &mut AgentOut) {
+        self.refuse(now, status, out, |response| match retry_after {
+            Some(seconds) => response.with(Name::RetryAfter, seconds.to_string()),
+            None => response,
+        });
+    }
+
+    /// A 302 to the A leg's INVITE: these Contacts, as they stand.
+    pub fn redirect(&mut self, now: Now, contacts: &[String], out: &mut AgentOut) {
+        let add = |response: Response, contact: &String| response.with(Name::Contact, contact.as_str());
+        self.refuse(now, 302, out, |response| contacts.iter().fold(response, add));
+    }
+
+    fn refuse(&mut self, now: Now, status: u16, out: &mut AgentOut, add: impl FnOnce(Response) -> Response) {
         let Some(at) = self.call_to_answer() else { return };
         self.choose_tag(None);
         let Some(leg) = self.leg_mut(LegId::A) else { return };
@@ -51,11 +65,7 @@ impl UserAgent {
         let tag = ringing.dialog.local.tag.clone();
         leg.end(Bye::None);
         let response = Response::to(&self.servers[at].request, compose::status(status)).with_to_tag(&tag);
-        let response = match retry_after {
-            Some(seconds) => response.with(Name::RetryAfter, seconds.to_string()),
-            None => response,
-        };
-        self.respond(now, at, &response, out);
+        self.respond(now, at, &add(response), out);
     }
 
     /// The INVITE that begins the call.
@@ -76,6 +86,7 @@ impl UserAgent {
             sent: None,
             acks: Vec::new(),
             refers: 0,
+            wallet: Wallet::new(self.caller_account.clone()),
         });
         let at = self.open(key, LegId::A, hop, request, Wants::Call);
         self.trying(now, at, out);

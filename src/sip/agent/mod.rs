@@ -6,11 +6,12 @@
 //!
 //! One file for each thing that a leg can do: `receive` finds out what a message belongs to, `invite` calls,
 //! `accept` is called, `in_dialog` takes the peer's requests in a dialog, `requests` makes ours, `refer` tells how a
-//! REFER goes on.
+//! REFER goes on, `credentials` answers challenges.
 
 mod accept;
 mod api;
 mod compose;
+mod credentials;
 mod in_dialog;
 mod invite;
 mod leg;
@@ -30,10 +31,11 @@ pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
 pub use tokens::{call_of, call_of_branch, call_of_tag};
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rsip::Method;
 
-use crate::base::{CallId, Hop, Ids, Instant, LegId, Now};
+use crate::base::{Account, CallId, Hop, Ids, Instant, LegId, Now};
 use crate::sip::dialog::UnderWay;
 use crate::sip::message::{Request, Response};
 pub use crate::sip::transaction::Timers;
@@ -62,6 +64,8 @@ pub struct UserAgent {
     last_leg: u16,
     /// It has sent a REFER, as only phones do: it takes NOTIFYs.
     is_phone: bool,
+    /// What answers challenges on the A leg.
+    caller_account: Option<Arc<Account>>,
 }
 
 impl UserAgent {
@@ -80,6 +84,7 @@ impl UserAgent {
             last_request: 0,
             last_leg: 0,
             is_phone: false,
+            caller_account: None,
         }
     }
 
@@ -101,6 +106,7 @@ impl UserAgent {
         }
         self.resend_unacked(now, out);
         self.give_up_canceled(now, out);
+        self.give_up_silent(now, out);
         self.clients.retain(|c| !(c.is_open() && c.orphaned.is_some_and(|due| now.mono >= due)));
         self.remind(now, out);
         self.sweep(now);
