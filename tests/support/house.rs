@@ -112,5 +112,5 @@ fn merge(into: &mut Table, changes: &Table) {
 }
 
 fn name_of(entry: &Table) -> Option<&str> {
-    ["name", "id", "number"].iter().find_map(|key| entry.get(*key)).and_then(Value::as_str)
+    ["id", "name", "number"].iter().find_map(|key| entry.get(*key)).and_then(Value::as_str)
 }
