@@ -12,6 +12,7 @@ use crate::base::{Instant, LegId};
 use crate::crm::model::Decision;
 use crate::sdp;
 use crate::sip::agent::RequestId;
+use crate::sip::dialog::back_off;
 
 /// How long a re-INVITE waits where another offer is under way on that leg.
 const SOON: Duration = Duration::from_millis(200);
@@ -59,16 +60,16 @@ impl Call {
     pub(super) fn joined_reply(&mut self, bridge: &mut Bridge, status: u16, sdp: Option<Bytes>, cx: &mut Cx<'_>) {
         let Some(mut join) = bridge.join.take() else { return };
         if status == 491 {
-            // RFC 3261 §14.1: "If the UAC is the owner of the Call-ID […] T has a randomly chosen value between 2.1
-            // and 4 seconds in units of 10 ms", else "between 0 and 2 seconds".
-            let (from, span) = if self.ua.owns_call_id(join.stays) { (2_100, 191) } else { (0, 201) };
-            let wait = Duration::from_millis(from + 10 * self.ids.below(span));
+            let wait = back_off(self.ua.owns_call_id(join.stays), &mut self.ids);
             join.request = None;
             join.retry = Some(cx.now.mono + wait);
             bridge.join = Some(join);
             return;
         }
         let ok = (200..300).contains(&status);
+        if let Some(leg) = self.leg_mut(join.stays) {
+            leg.took(ok);
+        }
         if !ok {
             let why = format!("{} refused the new media with {status}", self.label(join.stays));
             self.decide(Decision::new("go on", why), cx);

@@ -11,6 +11,7 @@ pub mod action;
 mod bridge;
 mod channels;
 mod cx;
+mod early;
 mod ending;
 pub mod env;
 pub mod event;

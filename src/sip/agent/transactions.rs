@@ -46,6 +46,10 @@ pub(super) enum Purpose {
     },
     /// An UPDATE, with an offer.
     Update(RequestId),
+    /// An UPDATE without one, which keeps a session alive (RFC 4028).
+    Refresh(RequestId),
+    /// A PRACK.
+    Prack,
     /// An INFO or MESSAGE.
     Pass(RequestId),
     /// Of the progress of a REFER.
