@@ -1,6 +1,6 @@
 //! What a call wants done.
 
-use crate::base::{EmployeeId, PhoneNumber};
+use crate::base::{EmployeeId, Hop, PhoneNumber};
 use crate::crm::model::{CallRecord, EntityRef, OwedWrite};
 use crate::sip::agent::Transmit;
 
@@ -40,6 +40,8 @@ pub enum CallAction {
         /// By a call that she placed herself.
         placed: bool,
     },
+    /// Nothing of hers is there any more from where a phone registered: its binding is to be dropped.
+    PhoneGone(Hop),
     /// A transfer came to its end: for `ramal_transfers_total`.
     Transferred {
         /// `blind`, `attended`, `pbx`, `console`.

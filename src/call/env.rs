@@ -19,7 +19,5 @@ pub trait Env: Live {
         Channels::default().take(trunk, most)
     }
     /// Her own phones, as they have registered: all of them ring. Empty: the PBX that serves her extension does.
-    fn phones(&self, _employee: &EmployeeId) -> Vec<Target> {
-        Vec::new()
-    }
+    fn phones(&self, employee: &EmployeeId) -> Vec<Target>;
 }

@@ -59,6 +59,8 @@ pub(super) struct Hunt {
     pub(super) redirects: Vec<Redirect>,
     /// The queue to which a phone has redirected the call: its members come before whatever else was planned.
     pub(super) detour: Option<QueueName>,
+    /// What her other phones said, of those who have several.
+    pub(super) forks: Vec<(LegId, u16, FailedBy)>,
     /// Somebody outside was not called because no trunk had a channel left.
     pub(super) no_room: bool,
 }
@@ -76,12 +78,12 @@ impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        let (redirects, detour, no_room, early) = (Vec::new(), None, false, SmallVec::new());
+        let (redirects, detour, forks, no_room, early) = (Vec::new(), None, Vec::new(), false, SmallVec::new());
         let until = Instant::default();
-        Self { quarry, invite, ringing, called, early, until, rung, finals, redirects, detour, no_room }
+        Self { quarry, invite, ringing, called, early, until, rung, finals, redirects, detour, forks, no_room }
     }
 
-    fn rings(&mut self, leg: LegId) {
+    pub(super) fn rings(&mut self, leg: LegId) {
         self.ringing.push(leg);
         self.called.push(leg);
     }
@@ -186,9 +188,12 @@ impl Call {
         }
     }
 
-    fn call_by(&mut self, hunt: &Hunt, way: WayOut, cx: &mut Cx<'_>) -> Option<LegId> {
+    fn call_by(&mut self, hunt: &mut Hunt, way: WayOut, cx: &mut Cx<'_>) -> Option<LegId> {
         let invite = self.dressed(&hunt.invite, &way.to, cx);
-        let leg = self.call_leg(Called { destination: way.to, tried: Vec::new() }, &invite, cx)?;
+        if let Some(leg) = self.call_phones(hunt, &way.to, &invite, cx) {
+            return Some(leg);
+        }
+        let leg = self.call_leg(Called { destination: way.to, tried: Vec::new(), is_phone: false }, &invite, cx)?;
         if let Some(leg) = self.leg_mut(leg) {
             leg.channel = way.channel;
         }
@@ -203,19 +208,31 @@ impl Call {
             return None;
         };
         let target = impatient_for_emergency(target, &called.destination, cx);
+        called.is_phone = false;
         called.tried.push(target.clone());
+        Some(self.call_at(called, &target, invite, cx))
+    }
+
+    /// Calls it at this target.
+    pub(super) fn call_at(
+        &mut self,
+        called: Called,
+        target: &Target,
+        invite: &OutgoingInvite,
+        cx: &mut Cx<'_>,
+    ) -> LegId {
         let employee = called.destination.employee().cloned();
-        let mut leg = Leg::callee(called);
+        let mut leg = Leg::callee(called, cx.now.mono);
         let mut invite = invite.clone();
         invite.offer = invite.offer.map(|offer| leg.say(&offer));
         // The leg stands in the list before its INVITE goes out, so that the ladder knows its name.
         self.legs.push(leg);
-        let id = self.ua.invite(cx.now, &target, &invite, &mut cx.agent);
+        let id = self.ua.invite(cx.now, target, &invite, &mut cx.agent);
         debug_assert_eq!(usize::from(id.0) + 1, self.legs.len(), "legs and the agent's usages count alike");
         if let Some(employee) = employee {
             cx.out.push(CallAction::Rung(employee));
         }
-        Some(id)
+        id
     }
 
     /// A leg came to a final answer. True: it was the last of the hunt's that rang.
@@ -229,6 +246,7 @@ impl Call {
         self.leg_failed(leg, status, cx);
         let Some(at) = hunt.ringing.iter().position(|l| *l == leg) else { return false };
         hunt.ringing.remove(at);
+        let Some((status, by)) = self.phone_failed(hunt, leg, (status, by, contacts), cx) else { return false };
         let next = self.fail_over(hunt, leg, status, by, cx);
         if let Some(next) = next.or_else(|| self.follow_redirect(hunt, leg, (status, contacts), cx)) {
             hunt.rings(next);
@@ -248,7 +266,7 @@ impl Call {
         let called = called?;
         let dir = cx.env.directory().clone();
         let to = called.destination.clone();
-        let is_peers = by != FailedBy::Peer || reach::fails_over(&dir, &to, status);
+        let is_peers = by != FailedBy::Peer || (!called.is_phone && reach::fails_over(&dir, &to, status));
         let mut next = None;
         if is_peers && cx.env.target(&to, &called.tried).is_some() {
             self.decide(Decision::new("next peer", why_next_peer(status, by)), cx);
@@ -278,7 +296,7 @@ impl Call {
 
     /// The time of all who ring is over.
     pub(super) fn nobody_answered(&mut self, hunt: &mut Hunt, cx: &mut Cx<'_>) {
-        for leg in hunt.ringing.clone() {
+        for leg in self.parties(&hunt.ringing) {
             hunt.finals.push(None);
             let what = format!("stop ringing {}", self.label(leg));
             self.decide(Decision::new(what, "her time is over"), cx);

@@ -21,6 +21,8 @@ pub(super) struct Leg {
     pub(super) employee: Option<EmployeeId>,
     /// Whom it called; `None` for the A leg.
     pub(super) called: Option<Called>,
+    /// When it was called.
+    began: Instant,
     /// Where it is in its life.
     pub(super) state: LegState,
     /// When its own first 18x came.
@@ -54,6 +56,8 @@ pub(super) struct Called {
     pub(super) destination: Destination,
     /// By which targets, the current one last: for fail-over to the next peer.
     pub(super) tried: Vec<Target>,
+    /// It is one of her own phones, of which there may be more.
+    pub(super) is_phone: bool,
 }
 
 /// Where a leg is in its life.
@@ -87,10 +91,10 @@ impl Leg {
     }
 
     /// A leg to somebody called.
-    pub(super) fn callee(called: Called) -> Self {
+    pub(super) fn callee(called: Called, now: Instant) -> Self {
         let label = called.destination.label().to_owned();
         let employee = called.destination.employee().cloned();
-        Self::new(label, employee, Some(called), None)
+        Self { began: now, ..Self::new(label, employee, Some(called), None) }
     }
 
     fn new(label: String, employee: Option<EmployeeId>, called: Option<Called>, heard: Option<Bytes>) -> Self {
@@ -98,6 +102,7 @@ impl Leg {
             label,
             employee,
             called,
+            began: Instant::default(),
             state: LegState::Calling,
             rang: None,
             rung_out: None,
@@ -151,16 +156,9 @@ impl Leg {
         self.outcome.get_or_insert(policy::leg_outcome(ending));
     }
 
-    /// What her record says, where it called an employee.
-    pub(super) fn record(&self, now: Instant) -> Option<LegRecord> {
-        self.called.as_ref()?;
-        let rung = self.rang.map_or(Duration::ZERO, |from| self.rung_out.unwrap_or(now) - from);
-        Some(LegRecord {
-            employee: self.employee.clone()?,
-            outcome: self.outcome.unwrap_or(Outcome::Missed),
-            ring_seconds: whole_seconds(rung),
-            talk_seconds: whole_seconds(self.talk(now)),
-        })
+    /// From when to when it rang.
+    fn ring(&self, now: Instant) -> Option<(Instant, Instant)> {
+        self.rang.map(|from| (from, self.rung_out.unwrap_or(now)))
     }
 
     fn talk(&self, now: Instant) -> Duration {
@@ -219,6 +217,42 @@ impl Leg {
         self.said = Some(Said { username: now.username, session: now.session, version: now.version, sdp: out.clone() });
         out
     }
+}
+
+/// What the record says of one employee, by all legs that called her, in the order in which they did. Her phones that ring
+/// at once are rung once, for as long as any of them was.
+pub(super) fn one_record(legs: &[&Leg], now: Instant) -> Option<LegRecord> {
+    let mut rings: Vec<(Instant, Instant)> = legs.iter().filter_map(|leg| leg.ring(now)).collect();
+    rings.sort_unstable();
+    let (mut rung, mut to) = (Duration::ZERO, Instant::default());
+    for (from, until) in rings {
+        rung += until.since(from.max(to));
+        to = to.max(until);
+    }
+    let talk = legs.iter().map(|leg| leg.talk(now)).sum();
+    Some(LegRecord {
+        employee: legs.first()?.employee.clone()?,
+        outcome: outcome(legs),
+        ring_seconds: whole_seconds(rung),
+        talk_seconds: whole_seconds(talk),
+    })
+}
+
+/// An answer counts; else what came of her last ringing, of phones that rang at once by the one that says most.
+fn outcome(legs: &[&Leg]) -> Outcome {
+    let of = |leg: &&Leg| leg.outcome.unwrap_or(Outcome::Missed);
+    if legs.iter().any(|leg| of(leg) == Outcome::Answered) {
+        return Outcome::Answered;
+    }
+    let Some(last) = legs.last() else { return Outcome::Missed };
+    let at_once = legs.iter().filter(|leg| leg.began == last.began);
+    let rank = |outcome: &Outcome| match outcome {
+        Outcome::Declined => 0,
+        Outcome::Missed => 1,
+        Outcome::Busy => 2,
+        _ => 3,
+    };
+    at_once.map(of).min_by_key(rank).unwrap_or(Outcome::Missed)
 }
 
 /// Durations in records are rounded down.

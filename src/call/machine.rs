@@ -88,6 +88,8 @@ pub struct Beginning {
     pub label: String,
     /// The trunk that it came by.
     pub trunk: Option<TrunkName>,
+    /// It came from a registered phone.
+    pub is_phone: bool,
     /// When the INVITE came.
     pub now: Now,
     /// How many hops the INVITE may still go.
@@ -99,10 +101,14 @@ pub struct Beginning {
 impl Call {
     /// A call whose INVITE is about to be given to [`handle`](Self::handle) as its first event.
     pub fn new(beginning: Beginning, dir: &Directory) -> Self {
-        let Beginning { id, mut ids, timers, entry, blacklisted, label, trunk, now, max_forwards, offer } = beginning;
+        let Beginning { id, mut ids, timers, entry, blacklisted, label, trunk, is_phone, now, max_forwards, offer } =
+            beginning;
         // The trunk may challenge what we ask on the leg that it has opened.
         let account = trunk.as_ref().and_then(|trunk| dir.trunk(trunk)?.account.clone());
-        let ua = UserAgent::new(id, ids.fork(), timers).with_account(account);
+        let mut ua = UserAgent::new(id, ids.fork(), timers).with_account(account);
+        if is_phone {
+            ua.keep_to_source();
+        }
         let facts = Facts::read(entry, blacklisted, max_forwards);
         let first_owner = facts
             .line
@@ -136,6 +142,11 @@ impl Call {
     /// Its identifier.
     pub fn id(&self) -> CallId {
         self.id
+    }
+
+    /// Whether one of its parties still owes it an answer.
+    pub fn asks(&self) -> bool {
+        self.ua.asks()
     }
 
     /// When it began.

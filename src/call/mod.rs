@@ -23,6 +23,7 @@ mod leg;
 mod machine;
 mod outside;
 mod owing;
+mod phones;
 mod records;
 mod redirect;
 mod setup;

@@ -2,11 +2,11 @@
 
 use super::cx::Cx;
 use super::ladder::{self, Entry, What};
-use super::leg::whole_seconds;
+use super::leg::{self, Leg, whole_seconds};
 use super::machine::Phase;
 use super::{Call, CallAction, Publication};
 use crate::base::{EmployeeId, LegId, Now};
-use crate::crm::model::{CallRecord, CallState, Decision, Direction, LegRecord, Lookup, LookupKind, Outcome};
+use crate::crm::model::{CallRecord, CallState, Decision, Direction, LegRecord, Lookup, LookupKind};
 use crate::sip::agent::{Received, Transmit};
 
 /// How the ladder calls us.
@@ -73,26 +73,24 @@ impl Call {
             return None;
         }
         let mut ringing = self.legs.iter().filter(|l| l.called.is_some() && l.is_calling());
-        match (ringing.next(), ringing.next()) {
-            (Some(leg), None) => leg.employee.clone(),
-            _ => None,
-        }
+        let employee = ringing.next()?.employee.clone();
+        // Her other phones are no second party.
+        if ringing.all(|leg| employee.is_some() && leg.employee == employee) { employee } else { None }
     }
 
     /// One entry for each employee who was rung, in the order in which they first were.
     fn leg_records(&self, until: Now) -> Vec<LegRecord> {
         let mut records: Vec<LegRecord> = Vec::with_capacity(self.legs.len().saturating_sub(1));
-        for record in self.legs.iter().filter_map(|l| l.record(until.mono)) {
-            match records.iter_mut().find(|r| r.employee == record.employee) {
-                Some(same) => {
-                    same.ring_seconds += record.ring_seconds;
-                    same.talk_seconds += record.talk_seconds;
-                    if same.outcome != Outcome::Answered {
-                        same.outcome = record.outcome;
-                    }
-                }
-                None => records.push(record),
+        let mut rung: Vec<(EmployeeId, Vec<&Leg>)> = Vec::new();
+        for leg in self.legs.iter().filter(|leg| leg.called.is_some()) {
+            let Some(employee) = &leg.employee else { continue };
+            match rung.iter_mut().find(|(known, _)| known == employee) {
+                Some((_, legs)) => legs.push(leg),
+                None => rung.push((employee.clone(), vec![leg])),
             }
+        }
+        for (_, legs) in rung {
+            records.extend(leg::one_record(&legs, until.mono));
         }
         records
     }

@@ -113,8 +113,10 @@ impl Call {
                         self.decide(Decision { passed_over, ..Decision::new(what, "her phone redirects") }, cx);
                         passed_over = Vec::new();
                         if let Some(leg) = self.ring_at(hunt, to, cx) {
-                            if let Some(leg) = self.leg_mut(leg) {
-                                leg.redirected_by.clone_from(&redirect.by);
+                            for phone in self.phones_of(hunt, leg).into_iter().chain([leg]) {
+                                if let Some(phone) = self.leg_mut(phone) {
+                                    phone.redirected_by.clone_from(&redirect.by);
+                                }
                             }
                             return Some(leg);
                         }

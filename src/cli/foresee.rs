@@ -115,6 +115,7 @@ struct Moment {
     presence: HashMap<EmployeeId, Presence>,
     busy: Vec<EmployeeId>,
     last_rung: HashMap<EmployeeId, Wall>,
+    registered: Vec<EmployeeId>,
 }
 
 impl Moment {
@@ -123,7 +124,9 @@ impl Moment {
         let written = reader.presences().await?.into_iter();
         // A word that is none of ours is nobody's presence, as when a server reads it.
         let presence = written.filter_map(|(id, word)| Some((id, word.parse().ok()?))).collect();
-        Ok(Self { presence, busy: Vec::new(), last_rung: reader.last_rung().await? })
+        let bindings = reader.bindings(Clock::start().now().wall).await?;
+        let registered = bindings.into_iter().map(|(employee, _)| employee).collect();
+        Ok(Self { presence, busy: Vec::new(), last_rung: reader.last_rung().await?, registered })
     }
 }
 
@@ -133,6 +136,7 @@ impl From<LiveFacts> for Moment {
             presence: facts.presence.into_iter().collect(),
             busy: facts.busy,
             last_rung: facts.last_rung.into_iter().collect(),
+            registered: facts.registered,
         }
     }
 }
@@ -148,5 +152,9 @@ impl Live for Moment {
 
     fn last_rung(&self, employee: &EmployeeId) -> Option<Wall> {
         self.last_rung.get(employee).copied()
+    }
+
+    fn registered(&self, employee: &EmployeeId) -> bool {
+        self.registered.contains(employee)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::certificate::Certificate;
 use crate::base::{Secret, Transport};
 use crate::route::directory::Directory;
 
@@ -40,12 +41,12 @@ pub struct Sip {
     pub advertise: Option<IpAddr>,
     /// Networks that need no `advertise`.
     pub local: Vec<IpNet>,
-    /// The realm of phones that register here.
-    pub domain: Option<String>,
     /// How long a drain waits for calls.
     pub drain: Duration,
     /// Whether requests too large for UDP go by TCP to peers that are known to take it.
     pub tcp_switch: bool,
+    /// `[sip.tls]`.
+    pub tls: Option<Certificate>,
     /// `[sip.timers]`.
     pub timers: SipTimers,
 }

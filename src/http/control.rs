@@ -38,6 +38,9 @@ pub struct LiveFacts {
     pub busy: Vec<EmployeeId>,
     /// When each was last rung.
     pub last_rung: BTreeMap<EmployeeId, Wall>,
+    /// Who has phones of her own that have registered.
+    #[serde(default)]
+    pub registered: Vec<EmployeeId>,
 }
 
 /// Puts a request to the CRM and its outbox.
@@ -62,6 +65,9 @@ async fn live(State(shared): State<Arc<Shared>>) -> Result<Json<LiveFacts>, ApiE
         LiveFacts { last_rung: shared.reader().last_rung().await?.into_iter().collect(), ..LiveFacts::default() };
     for employee in &shared.node.directory().employees {
         facts.presence.insert(employee.id.clone(), shared.node.presence(&employee.id));
+        if shared.node.is_registered(&employee.id) {
+            facts.registered.push(employee.id.clone());
+        }
     }
     for call in shared.node.live_calls() {
         for leg in &call.legs {

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::base::{EmployeeId, Now};
+use crate::base::{EmployeeId, Now, TrunkName};
 use crate::call::Publication;
 use crate::crm::model::{CallRecord, EntityRef};
 
@@ -17,41 +17,56 @@ use crate::crm::model::{CallRecord, EntityRef};
 pub struct Event {
     /// Grows from event to event, over restarts too.
     pub id: u64,
-    /// What happened.
-    pub publication: Publication,
+    what: What,
     json: OnceLock<String>,
 }
 
 impl Event {
     /// Its name: `call.ringing`.
     pub fn name(&self) -> &'static str {
-        self.publication.event
+        match &self.what {
+            What::Call(publication) => publication.event,
+            What::Trunk { event, .. } => event,
+        }
     }
 
-    /// Its data: `{"call", "record", "from_employee", "to_employee", "kind"}`, written once however many listen.
+    /// Its data: `{"call", "record", "from_employee", "to_employee", "kind", "trunk"}`, written once however many listen.
     pub fn json(&self) -> &str {
         self.json.get_or_init(|| {
-            let said = &self.publication;
-            let data = Data {
-                call: &said.call,
-                record: said.record,
-                from_employee: said.from_employee.as_ref(),
-                to_employee: said.to_employee.as_ref(),
-                kind: said.kind,
+            let data = match &self.what {
+                What::Call(said) => Data {
+                    call: Some(&said.call),
+                    record: said.record,
+                    from_employee: said.from_employee.as_ref(),
+                    to_employee: said.to_employee.as_ref(),
+                    kind: said.kind,
+                    trunk: None,
+                },
+                What::Trunk { trunk, .. } => Data { trunk: Some(trunk), ..Data::default() },
             };
             serde_json::to_string(&data).expect("plain data with text for keys is always written")
         })
     }
 }
 
+/// What happened.
+#[derive(Debug)]
+enum What {
+    /// With a call.
+    Call(Publication),
+    /// With a trunk.
+    Trunk { event: &'static str, trunk: TrunkName },
+}
+
 /// The data of an event, as the contract shapes it.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Data<'a> {
-    call: &'a CallRecord,
+    call: Option<&'a CallRecord>,
     record: Option<EntityRef>,
     from_employee: Option<&'a EmployeeId>,
     to_employee: Option<&'a EmployeeId>,
     kind: Option<&'static str>,
+    trunk: Option<&'a TrunkName>,
 }
 
 /// A listener's place in the stream.
@@ -86,8 +101,17 @@ impl Events {
 
     /// Tells everybody.
     pub fn publish(&self, publication: Publication) {
+        self.tell(What::Call(publication));
+    }
+
+    /// Tells everybody that a trunk is up, or down.
+    pub fn publish_trunk(&self, event: &'static str, trunk: TrunkName) {
+        self.tell(What::Trunk { event, trunk });
+    }
+
+    fn tell(&self, what: What) {
         let mut recent = self.recent.lock();
-        let event = Arc::new(Event { id: recent.next, publication, json: OnceLock::new() });
+        let event = Arc::new(Event { id: recent.next, what, json: OnceLock::new() });
         recent.next += 1;
         if recent.kept.len() == KEPT {
             recent.kept.pop_front();
@@ -162,6 +186,19 @@ mod tests {
         (0..KEPT + 5).for_each(|_| events.publish(ringing(None)));
         let missed = events.subscribe(Some(0)).missed;
         assert_eq!((missed.len(), missed[0].id), (KEPT, 5));
+    }
+
+    #[test]
+    fn a_trunks_event_names_the_trunk_and_no_call() {
+        let events = Events::new(Now::default());
+        let mut live = events.subscribe(None).live;
+        events.publish_trunk("trunk.down", "carrier".into());
+        let event = live.try_recv().unwrap();
+        let json: serde_json::Value = serde_json::from_str(event.json()).unwrap();
+        assert_eq!(
+            (event.name(), &json["trunk"], &json["call"]),
+            ("trunk.down", &"carrier".into(), &serde_json::Value::Null)
+        );
     }
 
     #[test]

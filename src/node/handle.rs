@@ -14,7 +14,7 @@ use super::trace::Trace;
 use crate::base::{CallId, EmployeeId, Transport};
 use crate::call::CallEvent;
 use crate::call::ladder::Entry;
-use crate::config::{self, Settings, UnknownSource};
+use crate::config::{self, Certificate, Settings, UnknownSource};
 use crate::crm::Backend;
 use crate::crm::embedded::Rules;
 use crate::crm::model::CallRecord;
@@ -97,6 +97,11 @@ impl Handle {
         self.node.house.presence(employee)
     }
 
+    /// Whether a phone of her own has registered.
+    pub fn is_registered(&self, employee: &EmployeeId) -> bool {
+        self.node.registrar.is_registered(employee, self.node.clock.now().mono)
+    }
+
     /// Sets whether an employee can be rung: written to the store, in force for the next INVITE.
     pub async fn set_presence(&self, employee: &EmployeeId, presence: Presence) -> Result<(), PresenceError> {
         if self.directory().employee(employee).is_none() {
@@ -148,6 +153,7 @@ impl Handle {
             oldest: owed.oldest.map(age).unwrap_or_default(),
             dead: owed.dead,
             trunks: self.node.house.trunks_up(now.mono),
+            registrations: self.node.registrar.count(),
         })
     }
 
@@ -200,14 +206,26 @@ impl Handle {
         self.node.live.up()
     }
 
-    /// Hangs up every call that is up and waits until what they leave is saved, at most so long. Gives how many are not.
+    /// Hangs up every call that is up and waits until what they leave is saved, and every party has heard of it, at most
+    /// so long. Gives how many are not saved.
     pub async fn hang_up_all(&self, at_most: Duration) -> usize {
-        for call in self.live_calls() {
+        for (n, call) in self.live_calls().iter().enumerate() {
+            if n % AT_A_TIME == AT_A_TIME - 1 {
+                // Two thousand datagrams at once would be dropped on their way, all of them again half a second later.
+                tokio::time::sleep(BREATH).await;
+            }
             // One that ends by itself meanwhile is as good.
             let _ = self.hang_up(call.id);
         }
+        let heard = async {
+            self.node.live.settled().await;
+            // A BYE that got lost is sent again only while we are here.
+            while self.node.live.any_asks() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
         // Over time or not, the count says what is left.
-        let _ = tokio::time::timeout(at_most, self.node.live.settled()).await;
+        let _ = tokio::time::timeout(at_most, heard).await;
         self.node.live.unsettled()
     }
 
@@ -217,6 +235,13 @@ impl Handle {
     }
 }
 
+/// Calls that are hung up in one go …
+const AT_A_TIME: usize = 20;
+/// … and the pause behind them.
+const BREATH: Duration = Duration::from_millis(4);
+/// How often it is looked whether everybody has heard.
+const LOOK: Duration = Duration::from_millis(20);
+
 impl Inner {
     /// Puts other files in force, as far as that goes while running; says what needs a restart.
     pub(super) async fn take(&self, settings: &Settings) -> Vec<String> {
@@ -225,8 +250,14 @@ impl Inner {
         crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
         self.admission.set_rate(directory.limits.calls_per_second);
         self.admission.set_silent(settings.unknown_source == UnknownSource::Drop);
+        let certificate = settings.sip.tls.as_ref().map(Certificate::key);
+        self.outbound.connections().tls().set_certificate(certificate);
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
-        self.house.set_directory(directory, self.clock.now().mono, self.live.up() > 0);
+        let now = self.clock.now();
+        self.set_trunks(&directory);
+        let may_register = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
+        self.registrar.keep_only(now, may_register);
+        self.house.set_directory(directory, now.mono, self.live.up() > 0);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

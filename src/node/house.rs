@@ -1,7 +1,7 @@
 //! The house at this moment: the files in force, who can be rung, who talks, who was rung last, which peers answer.
 //! Calls look at it through [`Env`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +10,18 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::RwLock;
 
 use super::live::FarEnd;
+use super::registrar::Registrar;
 use crate::base::{EmployeeId, HostName, Instant, Transport, TrunkName, Wall, Way};
 use crate::call::{Channel, Channels, Env};
 use crate::net::outbound::Outbound;
+use crate::net::sink::Path;
 use crate::route;
-use crate::route::directory::{Directory, Gateway, Peer};
+use crate::route::directory::{Directory, Gateway, Peer, Trunk};
 use crate::route::plan::{Destination, Live, Presence};
 use crate::route::reach;
 use crate::sip::agent::Target;
 use crate::sip::message::build;
+use crate::sip::registrar::Binding;
 
 /// What calls may look at.
 pub(super) struct House {
@@ -30,6 +33,17 @@ pub(super) struct House {
     unreachable: RwLock<HashMap<SocketAddr, Instant>>,
     /// Calls up on each trunk.
     channels: Channels,
+    /// What the probes and the registrations say.
+    known: RwLock<Known>,
+}
+
+/// What is known of trunks outside of calls.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Known {
+    /// Nobody answers there.
+    down: HashSet<Way>,
+    /// The carrier has no binding of ours.
+    unregistered: HashSet<TrunkName>,
 }
 
 /// One employee, now.
@@ -62,6 +76,7 @@ impl House {
             people: RwLock::new(people),
             unreachable: RwLock::default(),
             channels: Channels::default(),
+            known: RwLock::default(),
         }
     }
 
@@ -147,20 +162,32 @@ impl House {
         unreachable.insert(peer, now + AVOIDED);
     }
 
-    fn is_reachable(&self, peer: SocketAddr, now: Instant) -> bool {
-        self.unreachable.read().get(&peer).is_none_or(|until| *until <= now)
+    /// What the probes and the registrations say now.
+    pub(super) fn set_known(&self, down: HashSet<Way>, unregistered: HashSet<TrunkName>) {
+        let fresh = Known { down, unregistered };
+        if *self.known.read() != fresh {
+            *self.known.write() = fresh;
+        }
     }
 
-    /// Whether each trunk has a peer that is not known to be unreachable.
+    /// Neither the last message nor the probes say that nobody is there.
+    fn is_reachable(&self, way: &Way, now: Instant) -> bool {
+        let is_lost = self.unreachable.read().get(&way.address).is_some_and(|until| *until > now);
+        !is_lost && !self.known.read().down.contains(way)
+    }
+
+    /// Whether each trunk has a peer that is not known to be unreachable, and its registration.
     pub(super) fn trunks_up(&self, now: Instant) -> Vec<(String, bool)> {
         let directory = self.directory();
-        let answers = |peer: &Peer| peer.ways.iter().any(|way| self.is_reachable(way.address, now));
-        directory.trunks.iter().map(|trunk| (trunk.name.to_string(), trunk.peers.iter().any(answers))).collect()
+        let answers = |peer: &Peer| peer.ways.iter().any(|way| self.is_reachable(way, now));
+        let is_lost = |trunk: &TrunkName| self.known.read().unregistered.contains(trunk);
+        let is_up = |trunk: &Trunk| trunk.peers.iter().any(answers) && !is_lost(&trunk.name);
+        directory.trunks.iter().map(|trunk| (trunk.name.to_string(), is_up(trunk))).collect()
     }
 
     /// The house as one step of a call sees it.
-    pub(super) fn view<'a>(&'a self, out: &'a Outbound, now: Instant) -> View<'a> {
-        View { house: self, directory: self.directory.load(), out, now }
+    pub(super) fn view<'a>(&'a self, out: &'a Outbound, registrar: Option<&'a Registrar>, now: Instant) -> View<'a> {
+        View { house: self, directory: self.directory.load(), out, registrar, now }
     }
 }
 
@@ -169,6 +196,8 @@ pub(super) struct View<'a> {
     house: &'a House,
     directory: Guard<Arc<Directory>>,
     out: &'a Outbound,
+    /// Who knows her phones.
+    registrar: Option<&'a Registrar>,
     now: Instant,
 }
 
@@ -184,6 +213,10 @@ impl Live for View<'_> {
     fn last_rung(&self, employee: &EmployeeId) -> Option<Wall> {
         self.house.person(employee).last_rung
     }
+
+    fn registered(&self, employee: &EmployeeId) -> bool {
+        self.registrar.is_some_and(|registrar| registrar.is_registered(employee, self.now))
+    }
 }
 
 impl Env for View<'_> {
@@ -197,9 +230,8 @@ impl Env for View<'_> {
 
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
         let (user, peers) = match destination {
-            Destination::Employee { extension, pbx, .. } | Destination::Extension { extension, pbx } => {
-                (extension, &self.directory.pbx(pbx)?.peers)
-            }
+            Destination::Employee { extension, pbx, .. } => (extension, &self.directory.pbx(pbx.as_ref()?)?.peers),
+            Destination::Extension { extension, pbx } => (extension, &self.directory.pbx(pbx)?.peers),
             Destination::Outside { dial, gateway: Gateway::Trunk(trunk), .. } => {
                 (dial, &self.directory.trunk(trunk)?.peers)
             }
@@ -211,9 +243,8 @@ impl Env for View<'_> {
         };
         let left = peers.iter().flat_map(|peer| peer.ways.iter().map(move |way| (peer, *way)));
         // In the files' order, but those that were just found unreachable come last: better than no way at all.
-        let (peer, way) = left
-            .filter(|(_, way)| !was_tried(way))
-            .min_by_key(|(_, way)| !self.house.is_reachable(way.address, self.now))?;
+        let (peer, way) =
+            left.filter(|(_, way)| !was_tried(way)).min_by_key(|(_, way)| !self.house.is_reachable(way, self.now))?;
         let hop = self.out.to(way.transport, way.address, Some(HostName::new(&peer.host)))?;
         let is_another = |(_, other): &(&Peer, Way)| *other != way && !was_tried(other);
         let more =
@@ -223,6 +254,21 @@ impl Env for View<'_> {
             silence: more.then(|| reach::failover_after(&self.directory, destination)),
             ..Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop)
         })
+    }
+
+    fn phones(&self, employee: &EmployeeId) -> Vec<Target> {
+        let bindings = self.registrar.map(|registrar| registrar.phones(employee, self.now)).unwrap_or_default();
+        bindings.into_iter().map(|binding| self.phone(binding)).collect()
+    }
+}
+
+impl View<'_> {
+    /// A phone is called where its REGISTER came from, under the address that it gave.
+    fn phone(&self, binding: Binding) -> Target {
+        let Binding { contact, path, source, local, .. } = binding;
+        let hop = self.out.back(Path { transport: source.transport, local, remote: source.address });
+        // RFC 3327 §5.3: "the home proxy … inserts the stored path as a preloaded Route".
+        Target { routes: path, silence: Some(PHONE_SILENCE), is_flow: true, ..Target::new(contact, hop) }
     }
 }
 
@@ -258,6 +304,8 @@ async fn resolve_peers(peers: &mut [Peer]) {
     }
 }
 
+/// For how long a registered phone may say nothing at all before it counts as gone.
+const PHONE_SILENCE: Duration = Duration::from_secs(8);
 /// Reloads that calls may outlive and still be spoken to from a second address of a trunk that has gone.
 const FORMER: usize = 16;
 /// For how long a peer that could not be reached comes last.
@@ -269,9 +317,9 @@ const LOOKUP: Duration = Duration::from_secs(3);
 mod tests {
     use super::*;
     use crate::base::PbxName;
+    use crate::net::connections::{Connections, Patience};
     use crate::net::outbound::Naming;
-    use crate::net::sink::{Path, Sink};
-    use crate::net::tcp::{Connections, Patience};
+    use crate::net::sink::Sink;
     use crate::net::udp::Udp;
     use crate::route::testing::{house, peer};
     use crate::sip::message::ParseError;
@@ -295,13 +343,13 @@ mod tests {
     }
 
     fn ana() -> Destination {
-        Destination::Employee { id: "ana".into(), extension: "201".into(), pbx: PbxName::from("office") }
+        Destination::Employee { id: "ana".into(), extension: "201".into(), pbx: Some(PbxName::from("office")) }
     }
 
     #[tokio::test]
     async fn peers_are_tried_in_order_each_once() {
         let (house, out) = (with_two_peers(), out());
-        let view = house.view(&out, Instant::default());
+        let view = house.view(&out, None, Instant::default());
         let first = view.target(&ana(), &[]).unwrap();
         assert_eq!(first.uri, "sip:201@127.0.0.1:5070");
         let second = view.target(&ana(), std::slice::from_ref(&first)).unwrap();
@@ -314,7 +362,7 @@ mod tests {
         let (house, out) = (with_two_peers(), out());
         let at = |secs: u64| Instant::from_millis(secs * 1000);
         house.lost("127.0.0.1:5070".parse().unwrap(), at(100));
-        let first_at = |secs| house.view(&out, at(secs)).target(&ana(), &[]).unwrap().uri;
+        let first_at = |secs| house.view(&out, None, at(secs)).target(&ana(), &[]).unwrap().uri;
         assert_eq!(first_at(101), "sip:201@127.0.0.2");
         assert_eq!(first_at(131), "sip:201@127.0.0.1:5070");
         house.lost("198.51.100.1:5060".parse().unwrap(), at(100));

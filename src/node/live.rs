@@ -189,6 +189,11 @@ impl Live {
         }
     }
 
+    /// Whether any call still waits for an answer of one of its parties.
+    pub(super) fn any_asks(&self) -> bool {
+        self.calls.iter().any(|slot| slot.call.asks())
+    }
+
     /// Whether there is such a call.
     pub(super) fn has(&self, id: CallId) -> bool {
         self.calls.contains_key(&id)
@@ -429,6 +434,9 @@ mod tests {
         fn last_rung(&self, _: &EmployeeId) -> Option<Wall> {
             None
         }
+        fn registered(&self, _: &EmployeeId) -> bool {
+            false
+        }
     }
 
     impl Env for Looks {
@@ -438,6 +446,9 @@ mod tests {
         }
         fn target(&self, _: &Destination, _: &[Target]) -> Option<Target> {
             None
+        }
+        fn phones(&self, _: &EmployeeId) -> Vec<Target> {
+            Vec::new()
         }
     }
 
@@ -477,6 +488,7 @@ mod tests {
             blacklisted: false,
             label: "carrier".to_owned(),
             trunk: None,
+            is_phone: false,
             now: Now::default(),
             max_forwards: 70,
             offer: None,

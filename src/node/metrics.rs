@@ -26,6 +26,7 @@ pub(super) struct Metrics {
     dead_letters: Gauge,
     post_dial_delay: Histogram,
     trunk_up: Family<TrunkLabels, Gauge>,
+    registrations: Gauge,
     transfers: Family<TransferLabels, Counter>,
     overload_rejected: Counter,
     calls_crashed: Counter,
@@ -48,6 +49,8 @@ pub(super) struct Reading {
     pub(super) dead: usize,
     /// Whether each trunk is thought alive.
     pub(super) trunks: Vec<(String, bool)>,
+    /// Phones registered here.
+    pub(super) registrations: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,6 +106,7 @@ impl Metrics {
             // 10 ms to 40 s.
             post_dial_delay: Histogram::new(exponential_buckets(0.01, 2.0, 13)),
             trunk_up: Family::default(),
+            registrations: Gauge::default(),
             transfers: Family::default(),
             overload_rejected: Counter::default(),
             calls_crashed: Counter::default(),
@@ -156,7 +160,7 @@ impl Metrics {
         let help = "From an INVITE to the first ringing that its caller was told of";
         to.register("post_dial_delay_seconds", help, self.post_dial_delay.clone());
         to.register("trunk_up", "Whether a trunk is thought alive", self.trunk_up.clone());
-        to.register("registrations", "Phones registered here", Gauge::<i64>::default());
+        to.register("registrations", "Phones registered here", self.registrations.clone());
         to.register("transfers", "Transfers that came to an end", self.transfers.clone());
         let help = "INVITEs refused by limits, overload or drain";
         to.register("overload_rejected", help, self.overload_rejected.clone());
@@ -233,6 +237,7 @@ impl Metrics {
         self.outbox_pending.set(number(reading.owed));
         self.outbox_oldest_seconds.set(i64::try_from(reading.oldest.as_secs()).unwrap_or(i64::MAX));
         self.dead_letters.set(number(reading.dead));
+        self.registrations.set(reading.registrations);
         self.trunk_up.clear();
         for (trunk, up) in reading.trunks {
             self.trunk_up.get_or_create(&TrunkLabels { trunk }).set(i64::from(up));

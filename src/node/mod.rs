@@ -2,10 +2,12 @@
 //!
 //! A message comes in by `receive`, which finds its call or lets `admission` decide on a new one; `live` steps the call
 //! under its lock and puts its messages on the wire; `perform` does what else the call wants; `timers` wakes it; `late`
-//! takes news of calls that are gone. Layers above see a [`Handle`].
+//! takes news of calls that are gone. Outside of calls, `outside` keeps the trunks (`trunks`) and the phones
+//! (`registrar`, behind the `doors`). Layers above see a [`Handle`].
 
 mod admission;
 mod clock;
+mod doors;
 pub mod events;
 mod handle;
 mod house;
@@ -13,13 +15,17 @@ mod late;
 mod live;
 mod metrics;
 mod offenders;
+mod outside;
 mod perform;
 mod receive;
+mod registrar;
 mod repeats;
 mod strangers;
 mod surviving;
 mod timers;
 pub mod trace;
+mod trunks;
+mod who;
 
 use std::collections::HashMap;
 use std::io;
@@ -40,19 +46,22 @@ use self::house::House;
 use self::late::NewsWire;
 use self::live::Live;
 use self::metrics::Metrics;
+use self::outside::Beyond;
 use self::receive::Reception;
+use self::registrar::Registrar;
 use self::repeats::Repeats;
 use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
 use crate::base::{CallIds, EmployeeId, Ids, Transport, Wall};
-use crate::config::{Settings, UnknownSource};
+use crate::config::{Certificate, Settings, UnknownSource};
 use crate::crm::Backend;
 use crate::crm::embedded::{Embedded, Rules};
 use crate::crm::outbox::Outbox;
+use crate::net::connections::{Connections, Patience};
+use crate::net::listener::Listener;
 use crate::net::outbound::{Naming, Outbound};
 use crate::net::sink::Sink;
-use crate::net::tcp::{self, Connections, Patience};
 use crate::net::udp::Udp;
 use crate::route::plan::Presence;
 use crate::sip::transaction;
@@ -70,7 +79,7 @@ pub enum StartError {
     /// A listener's address cannot be had.
     #[error("cannot listen on {transport}:{at}: {cause}; {mend}", mend = mend(.cause), transport = .transport.as_str().to_ascii_lowercase())]
     Listen {
-        /// By UDP or TCP.
+        /// By which transport.
         transport: Transport,
         /// Where.
         at: SocketAddr,
@@ -107,6 +116,8 @@ struct Inner {
     timers: Timers,
     house: House,
     admission: Admission,
+    registrar: Registrar,
+    beyond: Beyond,
     repeats: Repeats,
     outbound: Outbound,
     store: Store,
@@ -141,35 +152,41 @@ impl Node {
         })
         .await?;
         let house = House::new(Arc::clone(&directory), presences(&store).await?, store.reader().last_rung().await?);
+        let registrar = Registrar::open(&store, &sockets.listening, clock.now()).await?;
         let admission = Admission::new(clock, directory.limits.calls_per_second);
         admission.set_silent(settings.unknown_source == UnknownSource::Drop);
         let t = settings.sip.timers;
+        let sip_timers = transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 };
         let naming = Naming { advertise: settings.sip.advertise, local: settings.sip.local.clone() };
         let node = Arc::new_cyclic(|node| {
             let sink: Arc<dyn Sink> = Arc::new(Reception(node.clone()));
             let connections = Connections::new(sink, Patience::default());
-            let tcp = sockets.tcp.iter().map(tcp::Listener::local).collect();
+            connections.tls().set_certificate(settings.sip.tls.as_ref().map(Certificate::key));
+            let streams = sockets.streams.iter().map(|listener| (listener.transport(), listener.local())).collect();
             Inner {
                 clock,
                 live: Live::new(),
                 timers: Timers::default(),
                 house,
                 admission,
+                registrar,
+                beyond: Beyond::new(Ids::from_os(), sip_timers),
                 repeats: Repeats::new(t.t1),
-                outbound: Outbound::new(sockets.udp.clone(), tcp, connections, naming),
+                outbound: Outbound::new(sockets.udp.clone(), streams, connections, naming),
                 store,
                 outbox,
                 events: Events::new(clock.now()),
                 trace,
                 metrics: Metrics::new(),
                 ids: Mutex::new((Ids::from_os(), CallIds::default())),
-                sip_timers: transaction::Timers { t1: t.t1, t2: t.t2, t4: t.t4 },
+                sip_timers,
                 listening: sockets.listening.clone(),
                 path,
                 began_with: settings,
             }
         });
         news.connect(&node);
+        node.set_trunks(&directory);
         let tasks = node.run(sockets);
         Ok(Self { handle: Handle { node }, tasks })
     }
@@ -181,6 +198,7 @@ impl Node {
 
     /// Stops: no more messages, everything that waits is committed and written.
     pub async fn stop(mut self) {
+        self.handle.node.leave_trunks(LEAVE).await;
         self.tasks.shutdown().await;
         let node = &self.handle.node;
         // Calls that have ended keep their ladders for as long as their transactions linger.
@@ -204,12 +222,13 @@ impl Inner {
             });
             tasks.spawn(async move { udp.drain().await });
         }
-        for listener in sockets.tcp {
+        for listener in sockets.streams {
             let connections = self.outbound.connections();
             tasks.spawn(connections.accept(listener));
         }
         let node = Arc::clone(self);
         tasks.spawn(async move { node.timers.run(node.clock, |call| surviving(|| node.wake(call))).await });
+        tasks.spawn(Arc::clone(self).run_beyond());
         let node = Arc::clone(self);
         tasks.spawn(async move { node.forget_old_calls().await });
         tasks
@@ -228,6 +247,9 @@ impl Inner {
     }
 }
 
+/// How long carriers may take to let go of us at the end.
+const LEAVE: Duration = Duration::from_secs(2);
+
 /// The store that the files name, with this clock's dates.
 async fn open_store(settings: &Settings, clock: Clock) -> Result<Store, StoreError> {
     let url = format!("sqlite:{}", settings.store.path.display());
@@ -243,13 +265,14 @@ async fn presences(store: &Store) -> Result<HashMap<EmployeeId, Presence>, Store
 /// The listeners, bound.
 struct Sockets {
     udp: Vec<Arc<Udp>>,
-    tcp: Vec<tcp::Listener>,
+    /// TCP, and what runs over it.
+    streams: Vec<Listener>,
     listening: Vec<(Transport, SocketAddr)>,
 }
 
 impl Sockets {
     fn bind(listen: &[(Transport, SocketAddr)]) -> Result<Self, StartError> {
-        let mut sockets = Self { udp: Vec::new(), tcp: Vec::new(), listening: Vec::new() };
+        let mut sockets = Self { udp: Vec::new(), streams: Vec::new(), listening: Vec::new() };
         for &(transport, at) in listen {
             let fails = |cause| StartError::Listen { transport, at, cause };
             let local = match transport {
@@ -259,13 +282,12 @@ impl Sockets {
                     sockets.udp.push(udp);
                     local
                 }
-                Transport::Tcp => {
-                    let tcp = tcp::Listener::bind(at).map_err(fails)?;
-                    let local = tcp.local();
-                    sockets.tcp.push(tcp);
+                Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                    let listener = Listener::bind(transport, at).map_err(fails)?;
+                    let local = listener.local();
+                    sockets.streams.push(listener);
                     local
                 }
-                Transport::Tls | Transport::Ws | Transport::Wss => continue, // `check` warns of them
             };
             sockets.listening.push((transport, local));
         }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::Inner;
 use super::live::{Arm, Busy, Owed, Removed, Turn, Wire};
-use crate::base::{CallId, Instant, Pii};
+use crate::base::{CallId, Instant, Pii, Way};
 use crate::call::{CallAction, CallEvent};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
 use crate::crm::{Crm, WhoCalls};
+use crate::net::sink::Path;
 use crate::sip::agent::Transmit;
 
 impl Wire for Inner {
@@ -25,14 +26,21 @@ impl Inner {
     /// Tells a call of an event and does all that comes of it. False: there is no such call.
     pub(super) fn tell(self: &Arc<Self>, call: CallId, event: CallEvent) -> bool {
         let now = self.clock.now();
-        let turn = self.live.step(call, now, event, &self.house.view(&self.outbound, now.mono), &**self);
+        let turn = self.live.step(
+            call,
+            now,
+            event,
+            &self.house.view(&self.outbound, Some(&self.registrar), now.mono),
+            &**self,
+        );
         self.follow(call, turn)
     }
 
     /// A call's wake-up came due.
     pub(super) fn wake(self: &Arc<Self>, call: CallId) {
         let now = self.clock.now();
-        let turn = self.live.wake(call, now, &self.house.view(&self.outbound, now.mono), &**self);
+        let turn =
+            self.live.wake(call, now, &self.house.view(&self.outbound, Some(&self.registrar), now.mono), &**self);
         self.follow(call, turn);
     }
 
@@ -59,7 +67,7 @@ impl Inner {
                 match owed {
                     Owed::Action(action) => self.perform(call, action),
                     Owed::Unreachable(hop) => {
-                        self.lost(hop.remote);
+                        self.lost(Path { transport: hop.transport, local: hop.local, remote: hop.remote });
                         // Its actions are owed behind these: this step performs for all.
                         self.tell(call, CallEvent::Unreachable(hop));
                     }
@@ -93,6 +101,10 @@ impl Inner {
             CallAction::Publish(publication) => self.events.publish(*publication),
             CallAction::Rung(employee) => self.house.rung(employee, self.clock.now().wall),
             CallAction::Busy { employee, busy, placed } => self.house.count(employee, busy, placed),
+            CallAction::PhoneGone(hop) => {
+                let way = Way { transport: hop.transport, address: hop.remote };
+                self.registrar.lost(self.clock.now(), way);
+            }
             CallAction::Transferred { kind, result } => self.metrics.transferred(kind, result),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
             CallAction::Finish => self.finish(call),

@@ -15,7 +15,8 @@ use super::live::{Claim, InviteKeys};
 use super::repeats::{Answer, Print};
 use super::strangers::modest;
 use super::surviving::surviving;
-use crate::base::{CallId, EmployeeId, Hop, Transport};
+use super::who::{Who, wants_password};
+use crate::base::{CallId, EmployeeId, Hop, Transport, Way};
 use crate::call::{Beginning, Call, CallEvent};
 use crate::net::sink::{Path, Sink};
 use crate::route::directory::Directory;
@@ -24,6 +25,7 @@ use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag,
 use crate::sip::message::{
     self, Fault, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
 };
+use crate::sip::outside::is_outside;
 use crate::sip::transaction::ServerKey;
 
 /// The node as its sockets know it; messages that come while it is being taken down go nowhere.
@@ -59,8 +61,11 @@ impl Sink for Reception {
     fn unreachable(&self, path: Path, sent: &[u8]) {
         let Some(node) = self.0.upgrade() else { return };
         tracing::debug!(to = %path.remote, "a message did not get there");
-        node.lost(path.remote);
-        if let Some(call) = top_branch(sent).and_then(call_of_branch) {
+        node.lost(path);
+        let branch = top_branch(sent);
+        if branch.is_some_and(is_outside) {
+            surviving(|| node.lost_beyond(path));
+        } else if let Some(call) = branch.and_then(call_of_branch) {
             surviving(|| _ = node.tell(call, CallEvent::Unreachable(node.outbound.back(path))));
         }
     }
@@ -68,10 +73,10 @@ impl Sink for Reception {
 
 /// How a message came.
 #[derive(Clone, Copy)]
-struct Came {
-    path: Path,
+pub(super) struct Came {
+    pub(super) path: Path,
     /// Its bytes.
-    size: usize,
+    pub(super) size: usize,
     /// What it is known by when it comes again, where it may be an INVITE.
     print: Option<Print>,
 }
@@ -91,7 +96,10 @@ impl Inner {
                 let method = response.headers.cseq().map_or("OTHER", |(_, method)| method_text(method));
                 self.metrics.received(method, Some(response.status.code()));
                 // One that answers nothing of ours is dropped: nothing answers a response.
-                if let Some(call) = response.headers.via().and_then(|via| call_of_branch(via.branch?))
+                let branch = response.headers.via().and_then(|via| via.branch);
+                if branch.is_some_and(is_outside) {
+                    self.hear_beyond(came.path, response);
+                } else if let Some(call) = branch.and_then(call_of_branch)
                     && self.may_answer(call, came.path, &response)
                 {
                     self.hand_over(call, came.path, response.into());
@@ -106,7 +114,8 @@ impl Inner {
 
     /// Whether nothing that comes by this way is read, for it was refused too often.
     fn is_dropped(&self, path: Path) -> bool {
-        let dropped = self.admission.is_dropped(path.remote.ip());
+        let ip = path.remote.ip();
+        let dropped = self.admission.is_dropped(ip) && !self.registrar.is_address(ip);
         if dropped {
             self.metrics.stranger_dropped();
         }
@@ -170,7 +179,7 @@ impl Inner {
     }
 
     /// Refuses a stranger; her ACK is dropped.
-    fn forbid(&self, came: Came, request: &Request) {
+    pub(super) fn forbid(&self, came: Came, request: &Request) {
         // RFC 3261 §17.1.1.3: an ACK is never answered.
         if request.method != Method::Ack {
             self.offended(came.path);
@@ -183,7 +192,8 @@ impl Inner {
         self.metrics.stranger_refused();
         let ip = path.remote.ip();
         // One at an address that the files name is somebody's mistake, or forged: the trunk there must be heard.
-        if !route::origin::is_named(&self.house.directory(), ip) && self.admission.refused_stranger(ip) {
+        let is_spared = self.registrar.is_address(ip) || route::origin::is_named(&self.house.directory(), ip);
+        if !is_spared && self.admission.refused_stranger(ip) {
             tracing::debug!(%ip, "refused too often: it is not listened to for a while");
         }
     }
@@ -195,18 +205,18 @@ impl Inner {
             return true;
         }
         match self.live.far_end(call, request) {
-            Some(expected) => self.house.is_of_far_end(path.remote, &expected),
-            None => route::origin(&self.house.directory(), path.remote) != Origin::Stranger,
+            Some(expected) => {
+                self.house.is_of_far_end(path.remote, &expected) || self.registrar.are_of_one(path, &expected.addresses)
+            }
+            None => self.is_known(path),
         }
     }
 
     /// A request inside a dialog that is not there for whoever sent it.
     fn refuse_inside(&self, came: Came, request: &Request) {
-        match route::origin(&self.house.directory(), came.path.remote) {
-            Origin::Stranger => self.forbid(came, request),
-            Origin::Trunk(_) | Origin::Pbx(_) | Origin::Phone(_) => {
-                self.answer(came.path, Response::to(request, Status::CALL_DOES_NOT_EXIST));
-            }
+        match self.is_known(came.path) {
+            false => self.forbid(came, request),
+            true => self.answer(came.path, Response::to(request, Status::CALL_DOES_NOT_EXIST)),
         }
     }
 
@@ -217,24 +227,33 @@ impl Inner {
         if request.method == Method::Ack {
             return;
         }
+        let begins = request.headers.to_tag().is_none();
+        if begins && request.method == Method::Options {
+            return self.asked_for_options(came, &request);
+        }
+        if begins && request.method == Method::Register {
+            return self.registers(came, request);
+        }
+        if !begins || !wants_password(request.method) {
+            return self.refuse_inside(came, &request);
+        }
         let keys = (request.method == Method::Invite).then(|| InviteKeys::of(&request));
-        let origin = route::origin(&self.house.directory(), path.remote);
-        if request.method == Method::Options && request.headers.to_tag().is_none() {
-            return self.asked_for_options(came, &origin, &request);
-        }
-        if origin == Origin::Stranger {
-            return self.forbid(came, &request);
-        }
+        let origin = match self.who(path, &request) {
+            Who::Known(Origin::Stranger) => return self.forbid(came, &request),
+            Who::Known(origin) => origin,
+            Who::Asked { stale } => return self.ask_for_password(came, &request, stale),
+            Who::Wrong => return self.forbid_password(came, &request),
+            Who::Ignored => return,
+        };
         // RFC 3891 §3: "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not
         // Exist response." None is taken over by this release, and ringing somebody new would be no take-over.
         let takes_over = request.headers.has(&Name::Replaces);
-        if request.headers.to_tag().is_some() || needs_dialog(request.method) || takes_over {
+        if needs_dialog(request.method) || takes_over {
             return self.answer(path, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
         }
         // A CANCEL is never inspected, and never gets here. Methods come before all else (RFC 3261 §8.2.1).
         let Some(keys) = keys else {
-            let refused = Response::to(&request, Status::METHOD_NOT_ALLOWED).with(Name::Allow, ALLOW);
-            return self.answer(path, refused);
+            return self.not_allowed(path, &request);
         };
         if let Some(objection) = inspect(&request, SUPPORTED) {
             return self.refuse(came, objection.response(&request));
@@ -245,9 +264,13 @@ impl Inner {
         self.invited(came, &origin, request, keys);
     }
 
-    fn asked_for_options(&self, came: Came, origin: &Origin, request: &Request) {
+    pub(super) fn not_allowed(&self, path: Path, request: &Request) {
+        self.answer(path, Response::to(request, Status::METHOD_NOT_ALLOWED).with(Name::Allow, ALLOW));
+    }
+
+    fn asked_for_options(&self, came: Came, request: &Request) {
         let objection = inspect(request, SUPPORTED).map(|objection| objection.response(request));
-        if *origin == Origin::Stranger {
+        if !self.is_known(came.path) {
             // What we can do is none of her business.
             return self.answer_stranger(came, objection.unwrap_or_else(|| Response::to(request, Status::OK)));
         }
@@ -315,6 +338,7 @@ impl Inner {
             blacklisted,
             label: origin.label().to_owned(),
             trunk: if let Origin::Trunk(name) = origin { Some(name.clone()) } else { None },
+            is_phone: matches!(origin, Origin::Phone(_)),
             now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
@@ -344,7 +368,7 @@ impl Inner {
     fn malformed(&self, came: Came, fault: &ParseError) {
         tracing::debug!(from = %came.path.remote, %fault, "a message cannot be read");
         self.metrics.received("OTHER", None);
-        let is_stranger = route::origin(&self.house.directory(), came.path.remote) == Origin::Stranger;
+        let is_stranger = !self.is_known(came.path);
         if is_stranger {
             self.offended(came.path);
         }
@@ -368,18 +392,20 @@ impl Inner {
         }
     }
 
-    /// A message could not reach this address: if it is a peer's, others come first for a while.
-    pub(super) fn lost(&self, remote: SocketAddr) {
-        self.house.lost(remote, self.clock.now().mono);
+    /// A message could not reach this address: if it is a peer's, others come first for a while; a phone there is gone.
+    pub(super) fn lost(&self, path: Path) {
+        let now = self.clock.now();
+        self.house.lost(path.remote, now.mono);
+        self.registrar.lost(now, Way { transport: path.transport, address: path.remote });
     }
 
     /// Answers without state.
-    fn answer(&self, path: Path, response: Response) {
+    pub(super) fn answer(&self, path: Path, response: Response) {
         let response = located(path, response);
         self.answer_bytes(path, response_target(path, &response), &response.to_bytes(), false);
     }
 
-    fn answer_bytes(&self, path: Path, remote: SocketAddr, bytes: &Bytes, again: bool) {
+    pub(super) fn answer_bytes(&self, path: Path, remote: SocketAddr, bytes: &Bytes, again: bool) {
         let hop = Hop { transport: path.transport, local: path.local, remote, advertised: path.local, name: None };
         self.metrics.sent(bytes, again);
         if self.outbound.send(&hop, bytes).is_err() {
@@ -389,13 +415,13 @@ impl Inner {
 }
 
 /// A stateless answer with what it says of its request's source, and a To-tag.
-fn located(path: Path, mut response: Response) -> Response {
+pub(super) fn located(path: Path, mut response: Response) -> Response {
     response.headers.stamp_source(path.remote);
     response.with_stateless_to_tag()
 }
 
 /// RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
-fn response_target(path: Path, response: &Response) -> SocketAddr {
+pub(super) fn response_target(path: Path, response: &Response) -> SocketAddr {
     if path.transport.is_reliable() { path.remote } else { response.headers.response_target(path.remote) }
 }
 

@@ -28,6 +28,8 @@ pub struct Directory {
     pub blacklist: Vec<PhoneNumber>,
     /// `[limits]`.
     pub limits: Limits,
+    /// `sip.domain`: the realm of phones that register here.
+    pub domain: Option<String>,
     /// Built from the above by [`Directory::index`].
     pub(super) by: Index,
 }

@@ -38,8 +38,8 @@ impl Origin {
 /// (`check` refuses those).
 pub fn origin(dir: &Directory, source: SocketAddr) -> Origin {
     let source = canonical(source);
-    if let Some(gate) = gates(dir).find(|gate| gate.addresses().any(|peer| peer == source)) {
-        return gate.origin;
+    if let Some(peer) = of_peer(dir, source) {
+        return peer;
     }
     let mut best: Option<(u8, Origin)> = None;
     for gate in gates(dir) {
@@ -52,6 +52,12 @@ pub fn origin(dir: &Directory, source: SocketAddr) -> Origin {
         }
     }
     best.map_or(Origin::Stranger, |(_, origin)| origin)
+}
+
+/// Who sent a request from `source`, where it is one peer's own address and port.
+pub fn of_peer(dir: &Directory, source: SocketAddr) -> Option<Origin> {
+    let source = canonical(source);
+    gates(dir).find(|gate| gate.addresses().any(|peer| peer == source)).map(|gate| gate.origin)
 }
 
 /// Whether any `accept` or peer names this address: such a one is never banned.

@@ -57,22 +57,20 @@ pub trait Live {
     /// When she was last rung, in whatever call.
     fn last_rung(&self, employee: &EmployeeId) -> Option<Wall>;
     /// Whether a phone of her own has registered.
-    fn registered(&self, _employee: &EmployeeId) -> bool {
-        false
-    }
+    fn registered(&self, employee: &EmployeeId) -> bool;
 }
 
 /// Somebody who can be rung, and by what way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Destination {
-    /// An employee at the PBX that serves her extension.
+    /// An employee: at her own phones where some have registered, else at the PBX that serves her extension.
     Employee {
         /// Who.
         id: EmployeeId,
         /// Her extension.
         extension: String,
-        /// Where it is rung.
-        pbx: PbxName,
+        /// Where it is rung without a registration; `None`: nowhere.
+        pbx: Option<PbxName>,
     },
     /// An extension of a PBX that is no employee's.
     Extension {

@@ -1,21 +1,36 @@
-//! By what way somebody is reached: an employee at the PBX that serves her extension, a number through a gateway.
+//! By what way somebody is reached: an employee at her own phones or at the PBX that serves her extension, a number
+//! through a gateway.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::{Directory, Employee, Gateway, Line, NumbersOut, Trunk};
-use super::plan::Destination;
+use super::plan::{Destination, Live};
 use crate::base::phone::national;
 use crate::base::{Account, EmployeeId, PhoneNumber, TrunkName};
 
 /// How long a PBX may be silent; it has no key for it.
 const PBX_SILENCE: Duration = Duration::from_secs(3);
 
-/// Her phone, or why there is none to ring.
+/// Her phone, or why there can be none to ring, by the files. With a password phones of her own may register.
 pub fn employee(dir: &Directory, who: &Employee) -> Result<Destination, String> {
     let extension = who.extension.as_deref().ok_or("unreachable: she has no extension")?;
-    let pbx = dir.pbx_for(extension).ok_or_else(|| format!("unreachable: no PBX serves extension {extension}"))?;
-    Ok(Destination::Employee { id: who.id.clone(), extension: extension.to_owned(), pbx: pbx.name.clone() })
+    let pbx = dir.pbx_for(extension).map(|pbx| pbx.name.clone());
+    if pbx.is_none() && who.password.is_none() {
+        return Err(format!("unreachable: no PBX serves extension {extension}"));
+    }
+    Ok(Destination::Employee { id: who.id.clone(), extension: extension.to_owned(), pbx })
+}
+
+/// Her phone as things are now, or why there is none to ring.
+pub fn employee_now(dir: &Directory, who: &Employee, live: &dyn Live) -> Result<Destination, String> {
+    let phone = employee(dir, who)?;
+    match &phone {
+        Destination::Employee { pbx: None, .. } if !live.registered(&who.id) => {
+            Err("unreachable: no phone of hers has registered".to_owned())
+        }
+        _ => Ok(phone),
+    }
 }
 
 /// A number outside through the line's gateway, written as that gateway wants it; `whose` mobile it is, where it is one.

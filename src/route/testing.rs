@@ -198,6 +198,7 @@ pub(crate) struct Office {
     presence: HashMap<EmployeeId, Presence>,
     busy: Vec<EmployeeId>,
     last_rung: HashMap<EmployeeId, Wall>,
+    registered: Vec<EmployeeId>,
 }
 
 impl Office {
@@ -215,6 +216,12 @@ impl Office {
     /// She talks.
     pub(crate) fn busy(mut self, id: &str) -> Self {
         self.busy.push(id.into());
+        self
+    }
+
+    /// A phone of hers has registered.
+    pub(crate) fn registered(mut self, id: &str) -> Self {
+        self.registered.push(id.into());
         self
     }
 
@@ -236,5 +243,9 @@ impl Live for Office {
 
     fn last_rung(&self, employee: &EmployeeId) -> Option<Wall> {
         self.last_rung.get(employee).copied()
+    }
+
+    fn registered(&self, employee: &EmployeeId) -> bool {
+        self.registered.contains(employee)
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{EmployeeId, Hop, Transport, TrunkName, Wall};
 use crate::call::{Channel, Channels, Env};
@@ -19,6 +20,8 @@ pub(crate) struct House {
     pub presence: HashMap<EmployeeId, Presence>,
     pub busy: RefCell<HashMap<EmployeeId, i32>>,
     pub last_rung: RefCell<HashMap<EmployeeId, Wall>>,
+    /// The addresses of phones that have registered.
+    pub phones: HashMap<EmployeeId, Vec<SocketAddr>>,
     pub channels: Channels,
     pub us: SocketAddr,
 }
@@ -27,9 +30,8 @@ impl House {
     fn peers(&self, to: &Destination) -> Option<(String, Vec<Peer>)> {
         let dir = &self.directory;
         Some(match to {
-            Destination::Employee { extension, pbx, .. } | Destination::Extension { extension, pbx } => {
-                (extension.clone(), dir.pbx(pbx)?.peers.clone())
-            }
+            Destination::Employee { extension, pbx, .. } => (extension.clone(), dir.pbx(pbx.as_ref()?)?.peers.clone()),
+            Destination::Extension { extension, pbx } => (extension.clone(), dir.pbx(pbx)?.peers.clone()),
             Destination::Outside { dial, gateway: Gateway::Trunk(name), .. } => {
                 (dial.clone(), dir.trunk(name)?.peers.clone())
             }
@@ -51,6 +53,10 @@ impl Live for House {
 
     fn last_rung(&self, employee: &EmployeeId) -> Option<Wall> {
         self.last_rung.borrow().get(employee).copied()
+    }
+
+    fn registered(&self, employee: &EmployeeId) -> bool {
+        self.phones.get(employee).is_some_and(|phones| !phones.is_empty())
     }
 }
 
@@ -74,5 +80,16 @@ impl Env for House {
             silence: more.then(|| reach::failover_after(&self.directory, destination)),
             ..Target::new(format!("sip:{user}@{remote}"), hop)
         })
+    }
+
+    fn phones(&self, employee: &EmployeeId) -> Vec<Target> {
+        let extension = self.directory.employee(employee).and_then(|who| who.extension.clone()).unwrap_or_default();
+        let phones = self.phones.get(employee).cloned().unwrap_or_default();
+        let target = |remote: SocketAddr| {
+            let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us, name: None };
+            let silence = Some(Duration::from_secs(8));
+            Target { silence, is_flow: true, ..Target::new(format!("sip:{extension}@{remote}"), hop) }
+        };
+        phones.into_iter().map(target).collect()
     }
 }

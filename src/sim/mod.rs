@@ -19,7 +19,7 @@ pub(crate) use crm::Crm;
 pub(crate) use house::House;
 pub(crate) use network::{Network, Weather};
 
-use crate::base::{CallId, Hop, Ids, Instant, Now, Transport, Wall};
+use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, Now, Transport, Wall};
 use crate::call::{Beginning, Call, CallAction, CallEvent, Publication};
 use crate::crm::model::{Lookup, WriteNews};
 use crate::route::directory::Directory;
@@ -60,8 +60,12 @@ pub(crate) struct Sim {
     pub published: Vec<Publication>,
     /// What phones do by themselves when they are called, by employee or extension.
     pub scripts: HashMap<String, Vec<(Duration, Act)>>,
+    /// All phones and customers want their provisionals acknowledged.
+    pub insist_on_prack: bool,
     /// Peers at which nothing arrives.
     dead: Vec<SocketAddr>,
+    /// Whose registered phones are where, and how they are called.
+    phone_names: HashMap<SocketAddr, (EmployeeId, String)>,
     network: Network,
     claims: HashMap<ServerKey, CallId>,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -83,6 +87,7 @@ impl Sim {
                 presence: HashMap::new(),
                 busy: HashMap::new().into(),
                 last_rung: HashMap::new().into(),
+                phones: HashMap::new(),
                 channels: crate::call::Channels::default(),
                 us,
             },
@@ -92,7 +97,9 @@ impl Sim {
             parties: Vec::new(),
             published: Vec::new(),
             scripts: HashMap::new(),
+            insist_on_prack: false,
             dead: Vec::new(),
+            phone_names: HashMap::new(),
             network: Network::new(ids.fork()),
             claims: HashMap::new(),
             queue: BTreeMap::new(),
@@ -114,6 +121,16 @@ impl Sim {
 
     pub(crate) fn presence(mut self, employee: &str, presence: Presence) -> Self {
         self.house.presence.insert(employee.into(), presence);
+        self
+    }
+
+    /// Phones of hers have registered, from these addresses: `ana-1`, `ana-2`.
+    pub(crate) fn phones(mut self, employee: &str, at: &[&str]) -> Self {
+        let at: Vec<SocketAddr> = at.iter().map(|at| at.parse().expect("an address")).collect();
+        for (n, at) in (1..).zip(&at) {
+            self.phone_names.insert(*at, (employee.into(), format!("{employee}-{n}")));
+        }
+        self.house.phones.insert(employee.into(), at);
         self
     }
 
@@ -158,6 +175,9 @@ impl Sim {
     ) -> CallId {
         let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
         let (id, mut party) = Party::new(name, at.parse().expect("an address"), self.us, &mut self.ids, media);
+        if self.insist_on_prack {
+            party.ua.insist_on_prack();
+        }
         let sends = party.call(self.now, user, from, offer);
         self.parties.push((id, party));
         self.schedule(id, script.iter().map(|(ms, act)| (Duration::from_millis(*ms), act.clone())));
@@ -349,7 +369,10 @@ impl Sim {
     fn begin(&mut self, from: SocketAddr, request: &Request) -> Option<CallId> {
         let invitation = invitation(request);
         let dir = self.house.directory.clone();
-        let origin = origin(&dir, from);
+        let origin = match self.phone_names.get(&from) {
+            Some((employee, _)) => Origin::Phone(employee.clone()),
+            None => origin(&dir, from),
+        };
         if origin == Origin::Stranger {
             return None;
         }
@@ -368,6 +391,7 @@ impl Sim {
             blacklisted,
             label,
             trunk: if let Origin::Trunk(name) = &origin { Some(name.clone()) } else { None },
+            is_phone: matches!(origin, Origin::Phone(_)),
             now: self.now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
@@ -411,9 +435,15 @@ impl Sim {
 
     fn ring(&mut self, at: SocketAddr, uri: &str) -> CallId {
         let user = uri.trim_start_matches("sip:").split('@').next().unwrap_or_default().to_owned();
-        let name = self.house.directory.employee_at(&user).map_or(user, |e| e.id.to_string());
+        let name = match self.phone_names.get(&at) {
+            Some((_, name)) => name.clone(),
+            None => self.house.directory.employee_at(&user).map_or(user, |e| e.id.to_string()),
+        };
         let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
-        let (id, party) = Party::new(&name, at, self.us, &mut self.ids, media);
+        let (id, mut party) = Party::new(&name, at, self.us, &mut self.ids, media);
+        if self.insist_on_prack {
+            party.ua.insist_on_prack();
+        }
         self.parties.push((id, party));
         let script = self.scripts.get(&name).cloned().unwrap_or_else(|| vec![(Duration::from_millis(20), Act::Ring)]);
         self.schedule(id, script);
@@ -463,6 +493,9 @@ impl Sim {
             }
             CallAction::Busy { employee, busy, .. } => {
                 *self.house.busy.borrow_mut().entry(employee).or_default() += if busy { 1 } else { -1 };
+            }
+            CallAction::PhoneGone(hop) => {
+                self.house.phones.values_mut().for_each(|phones| phones.retain(|at| *at != hop.remote));
             }
             CallAction::Transferred { .. } | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {

@@ -4,6 +4,7 @@
 //! leave into commits of a few milliseconds each. A [`Reader`] looks at the same file from anywhere, also beside a
 //! running server. Nothing here decides: what a row says is the business of `crm`.
 
+mod bindings;
 mod calls;
 mod crm;
 mod error;

@@ -76,7 +76,7 @@ fn of_calls(rows: &Rows) -> [String; 8] {
 }
 
 /// What operators and late events leave; in the order of [`RARE_STATEMENTS`].
-fn rare(rows: &Rows) -> [String; 7] {
+fn rare(rows: &Rows) -> [String; 10] {
     let crm = &rows.crm;
     [
         array(crm.companies.values()),
@@ -86,6 +86,12 @@ fn rare(rows: &Rows) -> [String; 7] {
         array(crm.exceptions.values().flatten()),
         array(rows.outbox.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| key)),
         array(&rows.presence),
+        array(rows.bindings.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| key)),
+        array(rows.bindings.iter().filter_map(|((employee, contact), row)| {
+            let row = row.as_ref()?;
+            Some((employee, contact, row.expires.unix_millis(), &row.binding))
+        })),
+        array(&rows.secrets),
     ]
 }
 
@@ -113,8 +119,18 @@ static ALL: LazyLock<String> =
 
 const CALL_STATEMENTS: [&str; 8] = [CONTACTS, LEADS, PHONES, LEAD_CALLS, ACTIVITIES, CALLS, CREATED, OUTBOX];
 
-const RARE_STATEMENTS: [&str; 7] =
-    [COMPANIES, DEALS, MOVED_ACTIVITIES, EXCEPTIONS_GONE, EXCEPTIONS, OUTBOX_GONE, PRESENCE];
+const RARE_STATEMENTS: [&str; 10] = [
+    COMPANIES,
+    DEALS,
+    MOVED_ACTIVITIES,
+    EXCEPTIONS_GONE,
+    EXCEPTIONS,
+    OUTBOX_GONE,
+    PRESENCE,
+    BINDINGS_GONE,
+    BINDINGS,
+    SECRETS,
+];
 
 fn call(record: &CallRecord) -> impl Serialize + use<> {
     #[derive(Serialize)]
@@ -239,6 +255,15 @@ const OUTBOX_GONE: &str = "DELETE FROM outbox
     WHERE (call, seq) IN (SELECT value->>0, value->>1 FROM json_each($1))";
 
 const PRESENCE: &str = "INSERT OR REPLACE INTO presence (employee, state)
+    SELECT value->>0, value->>1 FROM json_each($1)";
+
+const BINDINGS_GONE: &str = "DELETE FROM bindings
+    WHERE (employee, contact) IN (SELECT value->>0, value->>1 FROM json_each($1))";
+
+const BINDINGS: &str = "INSERT OR REPLACE INTO bindings (employee, contact, expires, binding)
+    SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each($1)";
+
+const SECRETS: &str = "INSERT OR IGNORE INTO meta (key, value)
     SELECT value->>0, value->>1 FROM json_each($1)";
 
 const FORGET_OUTBOX: &str = "DELETE FROM outbox

@@ -156,6 +156,15 @@ pub struct CrmRows {
     pub exceptions: BTreeMap<String, Option<ExceptionRow>>,
 }
 
+/// A phone that has registered here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BindingRow {
+    /// Until when.
+    pub expires: Wall,
+    /// The binding itself, as whoever keeps it writes it: JSON.
+    pub binding: String,
+}
+
 /// Everything that goes into one commit, and what follows it.
 #[derive(Default)]
 pub struct Rows {
@@ -169,6 +178,10 @@ pub struct Rows {
     pub outbox: BTreeMap<(CallId, u16), Option<OutboxRow>>,
     /// Who can be rung.
     pub presence: BTreeMap<EmployeeId, String>,
+    /// Phones by employee and Contact; `None` takes one away.
+    pub bindings: BTreeMap<(EmployeeId, String), Option<BindingRow>>,
+    /// Secrets by name; one that stands there already stays.
+    pub secrets: BTreeMap<&'static str, String>,
     /// Calls that began before this are forgotten, with their rows in the outbox.
     pub forget_before: Option<Wall>,
     /// Told to whoever listens once this is committed.
@@ -212,7 +225,8 @@ impl Rows {
             && crm.exceptions.is_empty();
         let no_log = self.calls.is_empty() && self.created.is_empty() && self.outbox.is_empty();
         let nobody_waits = self.news.is_empty() && self.after.is_empty();
-        no_crm && no_log && nobody_waits && self.presence.is_empty() && self.forget_before.is_none()
+        let no_phones = self.bindings.is_empty() && self.secrets.is_empty();
+        no_crm && no_log && no_phones && nobody_waits && self.presence.is_empty() && self.forget_before.is_none()
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::{Connection, Row};
 use super::StoreError;
 
 /// One entry a version, oldest first; released ones are never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_bindings.sql")];
 
 /// The version that this binary reads and writes.
 pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
@@ -33,7 +33,7 @@ pub(super) async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError>
 }
 
 /// `PRAGMA` takes no parameter; the test below keeps it equal to [`LATEST`].
-const SET_LATEST: &str = "PRAGMA user_version = 1";
+const SET_LATEST: &str = "PRAGMA user_version = 2";
 
 #[cfg(test)]
 mod tests {

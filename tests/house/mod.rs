@@ -30,7 +30,15 @@ pub struct House {
 impl House {
     /// Starts it, with these lines more in its file.
     pub async fn open(more: &str) -> Self {
-        let (carrier, office) = (Wire::new().await, Wire::new().await);
+        Self::open_with((Wire::new().await, Wire::new().await), more, |_, text| text).await
+    }
+
+    /// Starts it with these peers, and its file changed by somebody who may put others beside it.
+    pub async fn open_with(
+        (carrier, office): (Wire, Wire),
+        more: &str,
+        change: impl FnOnce(&std::path::Path, String) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().display();
         let text = format!(
@@ -72,7 +80,7 @@ queue = "sales"
             office.at()
         );
         let path = folder.path().join("ramal.toml");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, change(folder.path(), text)).unwrap();
         Self::start(folder, carrier, office).await
     }
 
@@ -92,6 +100,17 @@ queue = "sales"
         Self { node, folder, udp, tcp, carrier, office }
     }
 
+    /// Its file, and what was put beside it.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The listeners of a transport.
+    pub fn listening(&self, transport: Transport) -> Vec<SocketAddr> {
+        let handle = self.handle();
+        handle.listening().iter().filter(|(spoken, _)| *spoken == transport).map(|(_, at)| *at).collect()
+    }
+
     pub fn handle(&self) -> Handle {
         self.node.handle()
     }
@@ -105,6 +124,14 @@ queue = "sales"
     pub async fn close(self) {
         self.node.stop().await;
     }
+
+    /// Stops it, and gives what the carrier then hears that begins so.
+    pub async fn close_hearing(self, start: &str) -> String {
+        let Self { node, carrier, folder, .. } = self;
+        let (heard, ()) = tokio::join!(carrier.expect(start), node.stop());
+        drop(folder);
+        heard
+    }
 }
 
 /// A peer's socket.
@@ -112,7 +139,11 @@ pub struct Wire(UdpSocket);
 
 impl Wire {
     pub async fn new() -> Self {
-        Self(UdpSocket::bind("127.0.0.1:0").await.unwrap())
+        Self::bound("127.0.0.1:0").await
+    }
+
+    pub async fn bound(at: &str) -> Self {
+        Self(UdpSocket::bind(at).await.unwrap())
     }
 
     /// At this address, at any port or at that one.

@@ -62,13 +62,12 @@ LINES = [
     (r"Call (?P<call>\d+) with (?P<remote>.*) ended", "ended"),
     (r"Call (?P<call>\d+) with (?P<remote>.*) error", "ended"),
     (r"Call (?P<call>\d+) has been paused by (?P<remote>.*)", "parked"),
-    (r"Registration on (?P<remote>.*) successful", "registered"),
-    (r"Registration on (?P<remote>.*) failed: (?P<code>.*)", "refused"),
+    (r"registered, identity=(?P<remote>\S+)", "registered"),
 ]
 
 
 class Phone:
-    def __init__(self, folder, log):
+    def __init__(self, folder, log, registers):
         # A terminal: it prints line by line, and looks after its calls while nobody types.
         self.output, theirs = pty.openpty()
         settings = termios.tcgetattr(theirs)
@@ -86,6 +85,8 @@ class Phone:
         self.rest = ""
         self.state = "starts"
         self.resumes = False
+        # It says nothing of its registration by itself: it is asked until it has one.
+        self.registers = registers
 
     def say(self, line):
         os.write(self.output, line.encode() + b"\n")
@@ -112,6 +113,8 @@ class Phone:
                 more = found.groupdict()
                 if more.get("call"):
                     more["call"] = int(more["call"])
+                if event == "registered":
+                    self.registers = False
                 if event == "media" and self.resumes:
                     event, self.resumes = "resumed", False
                 tell(event, **more)
@@ -173,9 +176,12 @@ def folder_of(asked):
 
 def main():
     asked = options()
-    phone, commands = Phone(folder_of(asked), asked.log), Commands()
+    phone, commands = Phone(folder_of(asked), asked.log, bool(asked.password)), Commands()
     while True:
-        ready, _, _ = select.select([0, phone.output], [], [])
+        asks = phone.registers and phone.state == "ready"
+        ready, _, _ = select.select([0, phone.output], [], [], 0.1 if asks else None)
+        if not ready:
+            phone.say("status register")
         if phone.output in ready:
             phone.read()
         try:

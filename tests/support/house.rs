@@ -75,6 +75,7 @@ impl House {
             "ana-phone" => 5211,
             "bruno-phone" => 5212,
             "carla-phone" => 5213,
+            "bruno-mobile" => 5222,
             "stranger" => 5099,
             other => return Err(format!("house.toml has no {other}")),
         };

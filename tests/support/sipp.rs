@@ -16,7 +16,8 @@ const PATIENCE: &str = "30";
 /// The password of every phone that registers.
 const SECRET: &str = "it is a secret";
 /// Everybody in `house.toml`.
-const PARTIES: [&str; 8] = ["carrier", "carrier-2", "ana", "bruno", "carla", "ana-phone", "bruno-phone", "carla-phone"];
+const PARTIES: [&str; 9] =
+    ["carrier", "carrier-2", "ana", "bruno", "carla", "ana-phone", "bruno-phone", "bruno-mobile", "carla-phone"];
 
 /// Whether Debian's `sip-tester` is there.
 pub(crate) fn is_installed() -> bool {

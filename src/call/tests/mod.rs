@@ -2,7 +2,9 @@
 
 mod bridge;
 mod crm;
+mod dialogs;
 mod loss;
+mod phones;
 mod queue;
 mod redirect;
 mod setup;

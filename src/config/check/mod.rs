@@ -28,6 +28,7 @@ pub(super) fn check(raw: &Raw, whole: &Place, report: &Report) -> Settings {
     directory.crm = system::crm(raw, &numbers, report);
     directory.blacklist = system::blacklist(raw, &numbers, report);
     directory.limits = system::limits(raw, &numbers);
+    directory.domain = raw.sip.as_ref().and_then(|sip| sip.domain.as_ref()).map(|domain| domain.value.clone());
     gateways::origins(raw, report);
     later::bypass(raw, report);
     later::not_yet(raw, whole, report);
@@ -36,5 +37,7 @@ pub(super) fn check(raw: &Raw, whole: &Place, report: &Report) -> Settings {
         report.warn(Fault::new(whole, "there is no line: every call will be refused").help(help));
     }
     let directory = Arc::new(directory.index());
-    system::settings(raw, directory, report)
+    let settings = system::settings(raw, directory, report);
+    gateways::unheard(raw, &settings.sip.listen, report);
+    settings
 }

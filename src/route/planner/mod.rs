@@ -144,7 +144,7 @@ impl<'a> Planner<'a> {
             self.pass(id.as_str(), why);
             return Responsible::Nobody(format!("known, but {id}, responsible for {entity}, is {why}"));
         }
-        match reach::employee(self.dir, who) {
+        match reach::employee_now(self.dir, who, self.live) {
             Ok(phone) => Responsible::Ring(who, phone, why_responsible(known, id)),
             Err(why) => {
                 let reason = format!("{id}, responsible for {entity}, cannot be reached");
@@ -301,7 +301,7 @@ impl<'a> Planner<'a> {
         if skip_busy && self.live.busy(id) {
             return Err("in a call".to_owned());
         }
-        reach::employee(self.dir, who)
+        reach::employee_now(self.dir, who, self.live)
     }
 
     fn absent(&self, id: &EmployeeId) -> Option<&'static str> {

@@ -467,3 +467,21 @@ mod whatever_the_house {
         }
     }
 }
+
+#[test]
+fn who_has_a_password_and_no_pbx_is_rung_once_a_phone_of_hers_has_registered() {
+    let dir = house()
+        .employee("bruno", |bruno| {
+            bruno.extension = Some("301".into());
+            bruno.password = Some(crate::base::Secret::new("x".into()));
+        })
+        .build();
+    let line = dir.lines[0].clone();
+    let asked = Asked { line: &line, lookup: &Lookup::Unknown { fresh_lead: None }, rung: &[], now: Wall::default() };
+    let first = |office: &Office| match next(&dir, &asked, office).first() {
+        Some((Step::Ring(ring), _)) => ring.who[0].label().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(first(&Office::new()), "carla");
+    assert_eq!(first(&Office::new().registered("bruno")), "bruno");
+}

@@ -91,12 +91,14 @@ pub struct Target {
     pub account: Option<Arc<Account>>,
     /// How long the peer may be silent, without any response at all, before it counts as dead; `None`: 64 T1.
     pub silence: Option<Duration>,
+    /// Its hop is where a phone registered from: what follows in the dialog goes there too, whatever its Contact says.
+    pub is_flow: bool,
 }
 
 impl Target {
     /// This URI by this way, with nothing else about it.
     pub const fn new(uri: String, hop: Hop) -> Self {
-        Self { uri, hop, routes: Vec::new(), account: None, silence: None }
+        Self { uri, hop, routes: Vec::new(), account: None, silence: None, is_flow: false }
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     tokens,
 };
 use crate::base::{Hop, LegId, Now};
+use crate::sip::dialog::reliable::RELIABLE;
 use crate::sip::dialog::{Dialog, End, LastRSeq, LocalCseq, RemoteCseq, RouteSet, uri_of};
 use crate::sip::message::{Address, Name, Request, Response, build};
 use crate::sip::transaction::{ClientKey, Effects};
@@ -53,6 +54,7 @@ impl UserAgent {
         let request = target.routes.iter().fold(request, |request, route| request.with(Name::Route, route.as_str()));
         let request = with_history(request, invite, &target.uri, &hop);
         let request = if sent.offered { compose::with_reliable(request) } else { request };
+        let request = if self.insists_on_prack { request.with(Name::Require, RELIABLE) } else { request };
         let mut session = Session::default();
         session.offer(invite.offer.as_ref());
         let request = compose::with_sdp(session.ask(request), invite.offer.clone());
@@ -60,6 +62,9 @@ impl UserAgent {
         let silence = target.silence.map(|after| now.mono + after);
         let usage = Usage::Calling(Calling { forks: Vec::new(), cancel: Cancel::No, silence });
         let wallet = Wallet::new(target.account.clone());
+        if target.is_flow {
+            self.flows.push(id);
+        }
         self.legs.push(Leg {
             id,
             call_id,
@@ -318,7 +323,7 @@ impl UserAgent {
         (cseq, answer): (u32, Option<Bytes>),
         out: &mut AgentOut,
     ) {
-        let hop = compose::next_hop(dialog, hop);
+        let hop = self.next_hop(leg, dialog, hop);
         let branch = tokens::branch(self.call, leg, &mut self.ids);
         let via = build::via(hop.transport, hop.advertised, &branch);
         let ack = compose::in_dialog(Method::Ack, dialog, cseq, &via);

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use rsip::Method;
 
 use crate::base::{Account, CallId, Hop, Ids, Instant, LegId, Now};
-use crate::sip::dialog::UnderWay;
+use crate::sip::dialog::{Dialog, UnderWay};
 use crate::sip::message::{Request, Response};
 pub use crate::sip::transaction::Timers;
 use crate::sip::transaction::{ClientEvent, ServerEvent};
@@ -71,8 +71,12 @@ pub struct UserAgent {
     last_request: u32,
     /// The last leg that we called.
     last_leg: u16,
+    /// Legs whose far ends are reached where they came from, whatever their Contacts say.
+    flows: Vec<LegId>,
     /// It has sent a REFER, as only phones do: it takes NOTIFYs.
     is_phone: bool,
+    /// It is a phone that has all its provisionals acknowledged, and requires the same of whom it calls.
+    insists_on_prack: bool,
     /// What answers challenges on the A leg.
     caller_account: Option<Arc<Account>>,
 }
@@ -94,7 +98,9 @@ impl UserAgent {
             reliable: None,
             last_request: 0,
             last_leg: 0,
+            flows: Vec::new(),
             is_phone: false,
+            insists_on_prack: false,
             caller_account: None,
         }
     }
@@ -174,10 +180,11 @@ impl UserAgent {
         let headers = &request.headers;
         let call_id = headers.call_id().map(|id| &**id).unwrap_or_default();
         let (ours, theirs) = (headers.to_tag().unwrap_or_default(), headers.from_tag().unwrap_or_default());
+        let flows = &self.flows;
         self.legs.iter_mut().find_map(|leg| {
-            let hop = leg.hop;
+            let (id, hop) = (leg.id, leg.hop);
             let dialog = leg.dialog_of(call_id, ours, theirs)?;
-            Some([hop.remote, compose::next_hop(dialog, hop).remote])
+            Some([hop.remote, next_hop(flows, id, dialog, hop).remote])
         })
     }
 
@@ -187,6 +194,21 @@ impl UserAgent {
             response.headers.via().and_then(|via| via.branch).zip(response.headers.cseq())?;
         let mut asked = self.clients.iter().filter(|client| client.cseq == cseq && client.key.matches(branch, method));
         asked.next().map(|client| client.hop.remote)
+    }
+
+    /// Whether a request of ours waits for its final answer.
+    pub fn asks(&self) -> bool {
+        self.clients.iter().any(transactions::Outgoing::is_open)
+    }
+
+    /// The A leg's caller is a registered phone: requests to it go where its INVITE came from.
+    pub fn keep_to_source(&mut self) {
+        self.flows.push(LegId::A);
+    }
+
+    /// The way of a request in a leg's dialog.
+    fn next_hop(&self, leg: LegId, dialog: &Dialog, hop: Hop) -> Hop {
+        next_hop(&self.flows, leg, dialog, hop)
     }
 
     /// Whether an offer may be sent on this leg now: none is under way in either direction.
@@ -258,4 +280,10 @@ impl UserAgent {
             self.servers = Vec::new();
         }
     }
+}
+
+/// The way of a request in a dialog. A phone behind a NAT is reached by its flow and no other way (RFC 5626 §4.3), unless a
+/// proxy has put itself on the path.
+fn next_hop(flows: &[LegId], leg: LegId, dialog: &Dialog, hop: Hop) -> Hop {
+    if flows.contains(&leg) && dialog.route().routes.is_empty() { hop } else { compose::next_hop(dialog, hop) }
 }

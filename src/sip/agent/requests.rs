@@ -183,7 +183,7 @@ impl UserAgent {
         add: impl FnOnce(Request, &Hop) -> Request,
         out: &mut AgentOut,
     ) {
-        let hop = compose::next_hop(dialog, hop);
+        let hop = self.next_hop(leg, dialog, hop);
         let cseq = dialog.local_cseq.take_next();
         let branch = tokens::branch(self.call, leg, &mut self.ids);
         let via = build::via(hop.transport, hop.advertised, &branch);
