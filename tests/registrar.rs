@@ -52,7 +52,8 @@ impl Phone {
         format!(
             "REGISTER sip:ramal SIP/2.0\r\nVia: SIP/2.0/{transport} {at};branch=z9hG4bKr{user}{}{cseq};rport\r\n\
              Max-Forwards: 70\r\nFrom: <sip:{user}@ramal>;tag=f{cseq}\r\nTo: <sip:{user}@ramal>\r\n\
-             Call-ID: {user}@{at}\r\nCSeq: {cseq} REGISTER\r\nUser-Agent: a phone of a test\r\n{more}\
+             Call-ID: {user}@{at}\r\nCSeq: {cseq} REGISTER\r\nUser-Agent: a phone of a test\r\n\
+             Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE, REFER, NOTIFY\r\n{more}\
              Content-Length: 0\r\n\r\n",
             at.port()
         )
@@ -257,8 +258,10 @@ async fn a_phone_calls_with_its_password_alone_and_as_itself_whatever_from_says(
     let ack = call.replace("INVITE sip", "ACK sip").replace("1 INVITE", "1 ACK");
     wire.send(house.udp, ack.split("Content-Type").next().unwrap()).await;
     phone.cseq = 1;
-    let second = phone.answer(&call, &asked);
-    wire.send(house.udp, &second).await;
+    // The first was made for ana: it belongs to one user, as to one source.
+    let asked = house.ask(&wire, &phone.answer(&call, &asked)).await;
+    assert!(asked.starts_with("SIP/2.0 401 ") && asked.contains("stale=true"), "{asked}");
+    wire.send(house.udp, &phone.answer(&call, &asked)).await;
     let outgoing = house.carrier.expect("INVITE ").await;
     assert!(outgoing.starts_with("INVITE sip:+5521976543210@"), "{outgoing}");
     let live = house.handle().live_calls();

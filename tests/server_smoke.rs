@@ -262,6 +262,35 @@ async fn a_request_that_comes_by_two_ways_makes_one_call() {
 }
 
 #[tokio::test]
+async fn an_invite_that_wants_more_than_we_do_is_told_what_we_take() {
+    let house = House::open("").await;
+    let with = |lines: &str, id: &str| {
+        let call = invite(&house.carrier, "+551140028922", "+5521976543210", id);
+        call.replace("Max-Forwards", &format!("{lines}\r\nMax-Forwards"))
+    };
+    let answer = house.ask(&house.carrier, &with("Supported: timer\r\nSession-Expires: 60", "w1")).await;
+    assert!(answer.starts_with("SIP/2.0 422 ") && header(&answer, "Min-SE") == "90", "{answer}");
+    let answer = house.ask(&house.carrier, &with("Require: 100rel, foo", "w2")).await;
+    assert!(answer.starts_with("SIP/2.0 420 ") && header(&answer, "Unsupported") == "foo", "{answer}");
+    house.carrier.ask_until(house.udp, &with("Require: 100rel", "w3"), "SIP/2.0 100").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_call_of_ours_that_a_proxy_brings_back_gets_482_and_rings_nobody_again() {
+    let house = House::open("").await;
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "l1");
+    house.carrier.send(house.udp, &call).await;
+    let rung = house.office.expect("INVITE ").await;
+    let via = header(&rung, "Via");
+    let again = invite(&house.carrier, "+551140028922", "+5521976543210", "l2");
+    let brought_back = again.replace("Max-Forwards", &format!("Via: {via}\r\nMax-Forwards"));
+    house.carrier.ask_until(house.udp, &brought_back, "SIP/2.0 482").await;
+    assert_eq!(house.handle().live_calls().len(), 1);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_pbx_that_is_down_is_noticed_at_once() {
     let mut house = House::open("").await;
     let nobody_listens = Wire::new().await;

@@ -202,3 +202,35 @@ async fn a_trunk_over_ipv6_calls_a_pbx_over_ipv4() {
     carrier.expect_answer("SIP/2.0 200", "BYE").await;
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_call_comes_over_websocket_from_a_client_whose_contact_leads_nowhere() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::{Message, client::ClientRequestBuilder};
+    let house = house().await;
+    let at = house.listening(Transport::Wss)[0];
+    let stream = secured(&house, from_the_carrier(at).await).await;
+    let request = ClientRequestBuilder::new(format!("wss://{at}/").parse().unwrap()).with_sub_protocol("sip");
+    let (mut client, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    let contact = format!("@{}>", house.carrier.at());
+    let call = invite(&house.carrier, "+551140028922", "+5521976543210", "w1");
+    let call = call.replace("2.0/UDP", "2.0/WSS").replace(&contact, "@df7jal23ls0d.invalid;transport=ws>");
+    client.send(Message::text(call.clone())).await.unwrap();
+    let rung = house.office.expect("INVITE ").await;
+    house.office.answer(house.udp, &rung, 200, house::SDP).await;
+    let mut answered = String::new();
+    while !answered.starts_with("SIP/2.0 200") {
+        let next = tokio::time::timeout(SOON, client.next()).await.expect("it comes").unwrap().unwrap();
+        answered = next.into_text().unwrap().to_string();
+    }
+    assert!(header(&answered, "Contact").contains(";transport=ws"), "{answered}");
+    let ack = house.carrier.in_dialog("ACK", 1, &call, &answered).replace("2.0/UDP", "2.0/WSS");
+    client.send(Message::text(ack)).await.unwrap();
+    house.office.expect("ACK ").await;
+    let id = house.handle().live_calls()[0].id;
+    assert!(house.handle().hang_up(id));
+    let bye = tokio::time::timeout(SOON, client.next()).await.expect("it comes").unwrap().unwrap();
+    let bye = bye.into_text().unwrap().to_string();
+    assert!(bye.starts_with("BYE ") && header(&bye, "Via").starts_with("SIP/2.0/WSS "), "{bye}");
+    house.close().await;
+}

@@ -3,6 +3,7 @@
 use crate::base::{EmployeeId, Hop, PhoneNumber};
 use crate::crm::model::{CallRecord, EntityRef, OwedWrite};
 use crate::sip::agent::Transmit;
+use crate::sip::subscription::Watched;
 
 /// One thing that the shell is to do for a call, in the order pushed.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub enum CallAction {
         /// By a call that she placed herself.
         placed: bool,
     },
+    /// The lamp of somebody who is [watched](super::Env::watches) changes: `Call::lamps` has what it shows.
+    Lamp(Watched),
     /// Nothing of hers is there any more from where a phone registered: its binding is to be dropped.
     PhoneGone(Hop),
     /// A transfer came to its end: for `ramal_transfers_total`.

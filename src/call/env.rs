@@ -7,6 +7,7 @@ use crate::base::{EmployeeId, TrunkName};
 use crate::route::directory::Directory;
 use crate::route::plan::{Destination, Live};
 use crate::sip::agent::Target;
+use crate::sip::subscription::Watched;
 
 /// The house at this moment, read only: the files, who can be rung, and how a destination is reached.
 pub trait Env: Live {
@@ -20,4 +21,8 @@ pub trait Env: Live {
     }
     /// Her own phones, as they have registered: all of them ring. Empty: the PBX that serves her extension does.
     fn phones(&self, employee: &EmployeeId) -> Vec<Target>;
+    /// Whether anybody watches her lamp: only then is it told of.
+    fn watches(&self, _watched: &Watched) -> bool {
+        false
+    }
 }

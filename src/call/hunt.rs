@@ -48,7 +48,7 @@ pub(super) struct Hunt {
     /// All legs that it called, those that it gave up included: one of them may answer all the same.
     called: SmallVec<[LegId; 4]>,
     /// Early offers that wait for the other side's answer.
-    pub(super) early: SmallVec<[EarlyRelay; 1]>,
+    pub(super) early: Vec<EarlyRelay>,
     /// When their time is over.
     pub(super) until: Instant,
     /// Who was rung already.
@@ -59,8 +59,6 @@ pub(super) struct Hunt {
     pub(super) redirects: Vec<Redirect>,
     /// The queue to which a phone has redirected the call: its members come before whatever else was planned.
     pub(super) detour: Option<QueueName>,
-    /// What her other phones said, of those who have several.
-    pub(super) forks: Vec<(LegId, u16, FailedBy)>,
     /// Somebody outside was not called because no trunk had a channel left.
     pub(super) no_room: bool,
 }
@@ -78,14 +76,19 @@ impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        let (redirects, detour, forks, no_room, early) = (Vec::new(), None, Vec::new(), false, SmallVec::new());
+        let (redirects, detour, no_room, early) = (Vec::new(), None, false, Vec::new());
         let until = Instant::default();
-        Self { quarry, invite, ringing, called, early, until, rung, finals, redirects, detour, forks, no_room }
+        Self { quarry, invite, ringing, called, early, until, rung, finals, redirects, detour, no_room }
     }
 
     pub(super) fn rings(&mut self, leg: LegId) {
         self.ringing.push(leg);
         self.called.push(leg);
+    }
+
+    /// All legs that it called.
+    pub(super) fn called(&self) -> impl Iterator<Item = LegId> {
+        self.called.iter().copied()
     }
 
     /// Whether it called this leg, rings it or not.

@@ -5,12 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Channel;
+use super::lamp::Lamp;
 use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
 use crate::crm::policy::{self, LegEnding};
 use crate::route::plan::Destination;
 use crate::sdp;
-use crate::sip::agent::Target;
+use crate::sip::agent::{FailedBy, Target};
 
 /// A leg, from its INVITE until the call is over.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Leg {
     pub(super) called: Option<Called>,
     /// When it was called.
     began: Instant,
+    /// The final answer of one of several phones.
+    pub(super) said_no: Option<(u16, FailedBy)>,
     /// Where it is in its life.
     pub(super) state: LegState,
     /// When its own first 18x came.
@@ -43,6 +46,8 @@ pub(super) struct Leg {
     refused: bool,
     /// Its far end holds.
     pub(super) holds: bool,
+    /// What colleagues' lamps were last told of it.
+    pub(super) lamp: Lamp,
     /// The channel that it takes of its trunk, while it is up or on its way.
     pub(super) channel: Option<Channel>,
     /// Whose phone sent the call here by a 3xx.
@@ -103,6 +108,7 @@ impl Leg {
             employee,
             called,
             began: Instant::default(),
+            said_no: None,
             state: LegState::Calling,
             rang: None,
             rung_out: None,
@@ -113,6 +119,7 @@ impl Leg {
             said: None,
             refused: false,
             holds: false,
+            lamp: Lamp::default(),
             channel: None,
             redirected_by: None,
         }

@@ -196,6 +196,7 @@ impl Call {
             CallEvent::HangUp => self.turn(&mut cx, |call, phase, cx| call.cut(phase, "an operator ends the call", cx)),
         }
         self.drain(&mut cx);
+        self.light_lamps(&mut cx);
         if matches!(&self.phase, Phase::Ending(e) if e.is_done()) && self.ua.is_idle() {
             cx.out.push(CallAction::Finish);
         }
@@ -220,6 +221,7 @@ impl Call {
             });
         }
         self.drain(&mut cx);
+        self.light_lamps(&mut cx);
     }
 
     /// When [`CallEvent::Wake`] is due.

@@ -5,7 +5,7 @@
 //! The way through a call is the way through these files: `setup` asks and hunts (`hunt`; `outside`: by which trunk and
 //! as whom; `redirect`: where a phone sends it on), `bridge` carries
 //! what two parties say inside their dialogs, `transfer` hands one of them on (`join`: with media), `ending` makes the record;
-//! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
+//! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards, `lamp` what colleagues see.
 
 pub mod action;
 mod bridge;
@@ -19,6 +19,7 @@ mod facts;
 mod hunt;
 mod join;
 pub mod ladder;
+mod lamp;
 mod leg;
 mod machine;
 mod outside;

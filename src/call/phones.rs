@@ -42,6 +42,9 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> Option<(u16, FailedBy)> {
         let Some(hop) = self.phone(leg) else { return Some((status, by)) };
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.said_no = Some((status, by));
+        }
         if is_gone(status, by) {
             cx.out.push(CallAction::PhoneGone(hop));
         }
@@ -50,15 +53,11 @@ impl Call {
             // RFC 3261 §16.7: "If a 6xx response is received, it is not immediately forwarded, but the stateful proxy SHOULD
             // cancel all client pending transactions": she will not be reached at another phone either.
             self.stop(hunt, &others, CancelReason::NextInTurn, cx);
-            hunt.forks.retain(|(fork, ..)| !self.is_same_party(*fork, leg));
             return Some((status, by));
         }
         if others.is_empty() {
-            hunt.forks.push((leg, status, by));
-            let hers = hunt.forks.iter().filter(|(fork, ..)| self.is_same_party(*fork, leg));
-            let best = hers.min_by_key(|(_, status, by)| rank(*status, *by)).map(|(_, status, by)| (*status, *by));
-            hunt.forks.retain(|(fork, ..)| !self.is_same_party(*fork, leg));
-            return best;
+            let hers = hunt.called().filter(|fork| self.is_same_party(*fork, leg));
+            return hers.filter_map(|fork| self.leg(fork)?.said_no).min_by_key(|(status, by)| rank(*status, *by));
         }
         // A phone that sends the call on does so while her others still ring.
         if let Some(next) = self.follow_redirect(hunt, leg, (status, contacts), cx) {
@@ -69,7 +68,6 @@ impl Call {
         if let Some(other) = others.first() {
             hunt.redirects.iter_mut().filter(|redirect| redirect.leg == leg).for_each(|redirect| redirect.leg = *other);
         }
-        hunt.forks.push((leg, status, by));
         None
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Transfer {
     /// The transferor's leg.
     by: LegId,
     /// The party handed on.
-    stays: LegId,
+    pub(super) stays: LegId,
     /// The hunt for the target.
     hunt: Hunt,
     /// The target failed after the transferor had left: she is rung again.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub(super) struct Task {
     pub(super) queued: mpsc::Receiver<Bytes>,
     /// Its own queue, for the answers to keep-alives; it does not keep the connection.
     pub(super) queue: mpsc::WeakSender<Bytes>,
+    /// To be set when its handshakes are done.
+    pub(super) is_up: Arc<AtomicBool>,
 }
 
 impl Task {
@@ -62,7 +65,9 @@ impl Task {
         let (patience, idle, remote) = (self.all.patience.connect, self.all.patience.idle, self.key.remote);
         let host = name.map_or_else(String::new, |name| name.as_str().to_owned());
         let connect = async {
-            let stream = TcpStream::connect(remote).await?;
+            let made = TcpStream::connect(remote).await;
+            self.all.note(self.key, made.is_ok());
+            let stream = made?;
             without_delay(&stream);
             Ok(stream)
         };
@@ -129,6 +134,7 @@ impl Task {
 
     /// Reads and writes until either end closes, somebody loses patience, or the stream cannot be read.
     async fn run(&mut self, mut from: impl Incoming, mut to: impl Outgoing) {
+        self.is_up.store(true, Ordering::Relaxed);
         let patience = self.all.patience.message;
         let (all, path) = (&self.all, self.path());
         let unwritten = tokio::select! {

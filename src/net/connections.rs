@@ -3,17 +3,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use dashmap::{DashMap, DashSet};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::sleep;
 
 use super::connection::Task;
+use super::large::Tcp;
 use super::listener::Listener;
 use super::sink::Sink;
 pub use super::stream::Patience;
@@ -25,6 +26,8 @@ pub struct Connections {
     open: DashMap<Key, Connection>,
     by_source: DashMap<IpAddr, u32>,
     next: AtomicU64,
+    /// Where TCP has been made to, lately.
+    reached: DashSet<SocketAddr>,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) patience: Patience,
     pub(super) tls: Tls,
@@ -48,6 +51,8 @@ struct Connection {
     /// Tells it from an earlier one with the same key.
     number: u64,
     queue: mpsc::Sender<Bytes>,
+    /// Its handshakes are done.
+    is_up: Arc<AtomicBool>,
 }
 
 /// The message was not taken.
@@ -70,7 +75,7 @@ impl Connections {
     /// None yet, with root certificates of one's own.
     pub fn trusting(roots: Roots, sink: Arc<dyn Sink>, patience: Patience) -> Arc<Self> {
         let (open, by_source, next) = (DashMap::new(), DashMap::new(), AtomicU64::new(0));
-        Arc::new(Self { open, by_source, next, sink, patience, tls: Tls::new(roots) })
+        Arc::new(Self { open, by_source, next, reached: DashSet::new(), sink, patience, tls: Tls::new(roots) })
     }
 
     /// What TLS needs.
@@ -154,11 +159,39 @@ impl Connections {
         Ok(())
     }
 
+    /// How TCP stands to there.
+    pub(super) fn tcp(&self, hop: &Hop) -> Tcp {
+        let key = Key { transport: Transport::Tcp, local: hop.local, remote: hop.remote, name: None };
+        match self.open.get(&key) {
+            Some(open) if open.is_up.load(Ordering::Relaxed) => Tcp::Up,
+            Some(_) => Tcp::Known,
+            None if self.reached.contains(&hop.remote) => Tcp::Known,
+            None => Tcp::Unknown,
+        }
+    }
+
+    /// Notes whether a connection of ours could be made.
+    pub(super) fn note(&self, key: Key, made: bool) {
+        if key.transport != Transport::Tcp {
+            return;
+        }
+        if !made {
+            self.reached.remove(&key.remote);
+            return;
+        }
+        if self.reached.len() >= REACHED {
+            self.reached.clear();
+        }
+        self.reached.insert(key.remote);
+    }
+
     fn new_connection(self: &Arc<Self>, key: Key) -> (Connection, Task) {
         let (queue, queued) = mpsc::channel(QUEUE);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let task = Task { all: Arc::clone(self), key, number, queued, queue: queue.downgrade() };
-        (Connection { number, queue }, task)
+        let is_up = Arc::new(AtomicBool::new(false));
+        let task =
+            Task { all: Arc::clone(self), key, number, queued, queue: queue.downgrade(), is_up: Arc::clone(&is_up) };
+        (Connection { number, queue, is_up }, task)
     }
 
     fn with_first(self: &Arc<Self>, key: Key, first: Bytes) -> (Connection, Task) {
@@ -193,5 +226,7 @@ impl Connections {
 const LARGEST_NUMBER: usize = 8192;
 /// Connections at once from one address.
 pub(super) const PER_SOURCE: u32 = 256;
+/// Addresses that TCP was made to, as far as they are remembered.
+const REACHED: usize = 4096;
 /// Messages that may wait for one connection.
 const QUEUE: usize = 256;

@@ -2,14 +2,17 @@
 //!
 //! `udp` is one socket a listener. Everything else is `connections`: a table of them, a task for each (`connection`),
 //! whose two halves (`stream`, `websocket`) give and take whole messages, over `tls` or not. What comes goes to the
-//! `sink`; what goes leaves by `outbound`.
+//! `sink`; what goes leaves by `outbound`. Where a name leads, `resolve` asks DNS.
 
 mod connection;
 pub mod connections;
 pub mod framing;
 mod icmp;
+mod large;
 pub mod listener;
 pub mod outbound;
+pub mod resolve;
+mod services;
 pub mod sink;
 mod stream;
 pub mod tls;

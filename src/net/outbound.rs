@@ -1,5 +1,6 @@
 //! The way out: which listener a message to a peer leaves by, and what we call ourselves toward that peer.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use dashmap::DashMap;
 use ipnet::IpNet;
 
 use super::connections::Connections;
+use super::large::{Choice, Lost, Switch};
 use super::sink::Path;
 use super::udp::Udp;
 use crate::base::{Hop, HostName, Transport};
@@ -19,6 +21,7 @@ pub struct Outbound {
     streams: Vec<(Transport, SocketAddr)>,
     connections: Arc<Connections>,
     naming: Naming,
+    switch: Switch,
     /// The source address that the system picks toward each peer.
     routes: DashMap<IpAddr, IpAddr>,
 }
@@ -45,7 +48,7 @@ impl Outbound {
         connections: Arc<Connections>,
         naming: Naming,
     ) -> Self {
-        Self { udp, streams, connections, naming, routes: DashMap::new() }
+        Self { udp, streams, connections, naming, switch: Switch::new(), routes: DashMap::new() }
     }
 
     /// The connections that messages leave by where they don't leave by UDP.
@@ -53,8 +56,52 @@ impl Outbound {
         Arc::clone(&self.connections)
     }
 
+    /// `sip.tcp_switch`: whether large requests go by TCP to peers that are known to take it.
+    pub fn set_tcp_switch(&self, on: bool) {
+        self.switch.set(on);
+    }
+
+    /// The addresses that the files or DNS name for TCP.
+    pub fn set_tcp_peers(&self, peers: HashSet<SocketAddr>) {
+        self.switch.set_named(peers);
+    }
+
     /// Sends, or queues; never waits.
     pub fn send(&self, hop: &Hop, bytes: &Bytes) -> Result<(), Unreachable> {
+        if hop.transport == Transport::Udp && self.has_tcp_beside(hop.local) {
+            let by_tcp = Hop { transport: Transport::Tcp, ..*hop };
+            match self.switch.choose(hop.remote, bytes, || self.connections.tcp(&by_tcp)) {
+                Choice::ByUdp => {}
+                Choice::ByTcp(bytes) => return self.send_as(&by_tcp, &bytes),
+                Choice::Carried => return Ok(()),
+            }
+        }
+        self.send_as(hop, bytes)
+    }
+
+    /// Sends a request by UDP that did not get there by TCP and was for UDP at first; false where this is none.
+    pub fn send_back(&self, path: Path, sent: &[u8]) -> bool {
+        if path.transport != Transport::Tcp {
+            return false;
+        }
+        match self.switch.take_back(path.remote, sent) {
+            Lost::ForTcp => false,
+            Lost::IsBack => true,
+            Lost::SendBack(bytes) => {
+                let hop = self.back(Path { transport: Transport::Udp, ..path });
+                // What cannot be sent by either comes to its transaction's own end.
+                self.send_as(&hop, &bytes).is_ok()
+            }
+        }
+    }
+
+    /// RFC 3261 §18.2.1: "For any port and interface that a server listens on for UDP, it MUST listen on that same port
+    /// and interface for TCP." Where it does, Via names the same address for both.
+    fn has_tcp_beside(&self, udp: SocketAddr) -> bool {
+        self.streams.contains(&(Transport::Tcp, udp))
+    }
+
+    fn send_as(&self, hop: &Hop, bytes: &Bytes) -> Result<(), Unreachable> {
         match hop.transport {
             Transport::Udp => {
                 let socket = self.udp.iter().find(|socket| socket.local() == hop.local).ok_or(Unreachable)?;

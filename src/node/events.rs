@@ -53,7 +53,7 @@ impl Event {
 #[derive(Debug)]
 enum What {
     /// With a call.
-    Call(Publication),
+    Call(Box<Publication>),
     /// With a trunk.
     Trunk { event: &'static str, trunk: TrunkName },
 }
@@ -101,7 +101,7 @@ impl Events {
 
     /// Tells everybody.
     pub fn publish(&self, publication: Publication) {
-        self.tell(What::Call(publication));
+        self.tell(What::Call(Box::new(publication)));
     }
 
     /// Tells everybody that a trunk is up, or down.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::Inner;
 use super::clock::Clock;
 use super::events::Events;
-use super::house;
 use super::metrics::Reading;
 use super::trace::Trace;
 use crate::base::{CallId, EmployeeId, Transport};
@@ -245,19 +244,18 @@ const LOOK: Duration = Duration::from_millis(20);
 impl Inner {
     /// Puts other files in force, as far as that goes while running; says what needs a restart.
     pub(super) async fn take(&self, settings: &Settings) -> Vec<String> {
-        let directory = house::resolve(&settings.directory).await;
+        let directory = self.put_in_force(&settings.directory).await;
         let Backend::Embedded(crm) = self.outbox.crm();
         crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
         self.admission.set_rate(directory.limits.calls_per_second);
         self.admission.set_silent(settings.unknown_source == UnknownSource::Drop);
         let certificate = settings.sip.tls.as_ref().map(Certificate::key);
         self.outbound.connections().tls().set_certificate(certificate);
+        self.outbound.set_tcp_switch(settings.sip.tcp_switch);
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
-        let now = self.clock.now();
-        self.set_trunks(&directory);
         let may_register = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
-        self.registrar.keep_only(now, may_register);
-        self.house.set_directory(directory, now.mono, self.live.up() > 0);
+        self.registrar.keep_only(self.clock.now(), may_register);
+        self.revise_subscriptions(&directory);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

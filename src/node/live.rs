@@ -5,6 +5,7 @@
 //! else that a call wants is handed to whoever stepped it, unless somebody still performs an earlier step's: then it
 //! waits for her, and keeps its order too.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use crate::call::{self, Call, CallAction, CallEvent, Env};
 use crate::crm::model::{CallRecord, CallState};
 use crate::sip::agent::Transmit;
 use crate::sip::message::{Request, Response};
+use crate::sip::subscription::{DialogInfo, Watched};
 use crate::sip::transaction::ServerKey;
 
 /// All calls, and whose each INVITE is.
@@ -312,6 +314,17 @@ impl Live {
     pub(super) fn look(&self, id: CallId, now: Now) -> Option<(CallRecord, Vec<call::ladder::Entry>)> {
         let slot = self.calls.get(&id)?;
         Some((slot.call.record_at(now), slot.call.ladder().to_vec()))
+    }
+
+    /// The calls that somebody who is watched is in, or rung by.
+    pub(super) fn concerned(&self, watched: &Watched) -> BTreeSet<CallId> {
+        let concerned = self.calls.iter().filter(|slot| slot.is_up && slot.call.concerns(watched));
+        concerned.map(|slot| *slot.key()).collect()
+    }
+
+    /// Her dialogs in this call.
+    pub(super) fn lamps(&self, id: CallId, watched: &Watched) -> Vec<DialogInfo> {
+        self.calls.get(&id).map(|slot| slot.call.lamps(watched)).unwrap_or_default()
     }
 
     /// Every call's ladder so far.

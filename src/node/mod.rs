@@ -14,6 +14,7 @@ mod house;
 mod late;
 mod live;
 mod metrics;
+mod names;
 mod offenders;
 mod outside;
 mod perform;
@@ -21,6 +22,7 @@ mod receive;
 mod registrar;
 mod repeats;
 mod strangers;
+mod subscriptions;
 mod surviving;
 mod timers;
 pub mod trace;
@@ -46,10 +48,12 @@ use self::house::House;
 use self::late::NewsWire;
 use self::live::Live;
 use self::metrics::Metrics;
+use self::names::Names;
 use self::outside::Beyond;
 use self::receive::Reception;
 use self::registrar::Registrar;
 use self::repeats::Repeats;
+use self::subscriptions::Subscribers;
 use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
@@ -61,7 +65,9 @@ use crate::crm::outbox::Outbox;
 use crate::net::connections::{Connections, Patience};
 use crate::net::listener::Listener;
 use crate::net::outbound::{Naming, Outbound};
+use crate::net::resolve::Resolver;
 use crate::net::sink::Sink;
+use crate::net::tls::Roots;
 use crate::net::udp::Udp;
 use crate::route::plan::Presence;
 use crate::sip::transaction;
@@ -71,6 +77,21 @@ use crate::store::{Store, StoreError};
 pub struct Node {
     handle: Handle,
     tasks: JoinSet<()>,
+}
+
+/// What a node believes of the world around it.
+pub struct World {
+    /// Who knows names.
+    pub resolver: Resolver,
+    /// Who vouches for peers over TLS.
+    pub roots: Roots,
+}
+
+impl World {
+    /// As the system has it.
+    pub fn of_system() -> Self {
+        Self { resolver: Resolver::of_system(), roots: Roots::System }
+    }
 }
 
 /// Why a node did not start.
@@ -115,9 +136,11 @@ struct Inner {
     live: Live,
     timers: Timers,
     house: House,
+    names: Names,
     admission: Admission,
     registrar: Registrar,
     beyond: Beyond,
+    subscribers: Subscribers,
     repeats: Repeats,
     outbound: Outbound,
     store: Store,
@@ -135,13 +158,21 @@ struct Inner {
 impl Node {
     /// Starts a node by these settings, which were read from `path`.
     pub async fn start(settings: Settings, path: PathBuf) -> Result<Self, StartError> {
+        Self::start_in(World::of_system(), settings, path).await
+    }
+
+    /// The same, in a world of one's own.
+    pub async fn start_in(world: World, settings: Settings, path: PathBuf) -> Result<Self, StartError> {
         let clock = Clock::start();
         let sockets = Sockets::bind(&settings.sip.listen)?;
         let rules = &settings.trace;
         let rules = TraceRules { path: rules.path.clone(), size: rules.size, keep: rules.keep };
         let trace = Trace::open(rules, clock)
             .map_err(|cause| StartError::Trace { path: settings.trace.path.clone(), cause })?;
-        let directory = house::resolve(&settings.directory).await;
+        let mut ids = Ids::from_os();
+        let names = Names::new(clock, world.resolver, sockets.listening.clone(), ids.fork());
+        names.ask_all(&settings.directory).await;
+        let directory = Arc::new(names.fill(&settings.directory));
         let store = open_store(&settings, clock).await?;
         let crm_rules = Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country);
         let crm = Backend::Embedded(Embedded::open(&store, crm_rules).await?);
@@ -160,7 +191,7 @@ impl Node {
         let naming = Naming { advertise: settings.sip.advertise, local: settings.sip.local.clone() };
         let node = Arc::new_cyclic(|node| {
             let sink: Arc<dyn Sink> = Arc::new(Reception(node.clone()));
-            let connections = Connections::new(sink, Patience::default());
+            let connections = Connections::trusting(world.roots, sink, Patience::default());
             connections.tls().set_certificate(settings.sip.tls.as_ref().map(Certificate::key));
             let streams = sockets.streams.iter().map(|listener| (listener.transport(), listener.local())).collect();
             Inner {
@@ -168,9 +199,11 @@ impl Node {
                 live: Live::new(),
                 timers: Timers::default(),
                 house,
+                names,
                 admission,
                 registrar,
                 beyond: Beyond::new(Ids::from_os(), sip_timers),
+                subscribers: Subscribers::new(Ids::from_os()),
                 repeats: Repeats::new(t.t1),
                 outbound: Outbound::new(sockets.udp.clone(), streams, connections, naming),
                 store,
@@ -178,7 +211,7 @@ impl Node {
                 events: Events::new(clock.now()),
                 trace,
                 metrics: Metrics::new(),
-                ids: Mutex::new((Ids::from_os(), CallIds::default())),
+                ids: Mutex::new((ids, CallIds::default())),
                 sip_timers,
                 listening: sockets.listening.clone(),
                 path,
@@ -186,7 +219,9 @@ impl Node {
             }
         });
         news.connect(&node);
-        node.set_trunks(&directory);
+        node.outbound.set_tcp_switch(node.began_with.sip.tcp_switch);
+        node.tell_tcp_peers();
+        node.set_trunks(&node.house.directory_kept());
         let tasks = node.run(sockets);
         Ok(Self { handle: Handle { node }, tasks })
     }
@@ -198,6 +233,7 @@ impl Node {
 
     /// Stops: no more messages, everything that waits is committed and written.
     pub async fn stop(mut self) {
+        self.handle.node.end_subscriptions();
         self.handle.node.leave_trunks(LEAVE).await;
         self.tasks.shutdown().await;
         let node = &self.handle.node;
@@ -229,6 +265,9 @@ impl Inner {
         let node = Arc::clone(self);
         tasks.spawn(async move { node.timers.run(node.clock, |call| surviving(|| node.wake(call))).await });
         tasks.spawn(Arc::clone(self).run_beyond());
+        tasks.spawn(Arc::clone(self).run_subscriptions());
+        let node = Arc::clone(self);
+        tasks.spawn(async move { node.keep_names().await });
         let node = Arc::clone(self);
         tasks.spawn(async move { node.forget_old_calls().await });
         tasks

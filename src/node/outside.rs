@@ -142,7 +142,7 @@ impl Inner {
     }
 
     /// Does something under the lock, then sends and hears whatever came of it.
-    fn beyond<T>(&self, what: impl FnOnce(&mut Trunks, &mut Hands<'_>) -> T) -> T {
+    pub(super) fn beyond<T>(&self, what: impl FnOnce(&mut Trunks, &mut Hands<'_>) -> T) -> T {
         let now = self.clock.now();
         let mut state = self.beyond.state.lock();
         let State { outside, trunks, armed } = &mut *state;
@@ -175,8 +175,14 @@ impl Inner {
             lost.into_iter().for_each(|hop| outside.unreachable(now, hop, letters));
             for event in std::mem::take(&mut letters.events) {
                 match event {
-                    OutsideEvent::Response { id, response } => trunks.heard(now, id, Some(&response)),
-                    OutsideEvent::Failed { id, .. } => trunks.heard(now, id, None),
+                    OutsideEvent::Response { id, response } => {
+                        trunks.heard(now, id, Some(&response));
+                        self.subscribers.hear(id, Some(*response));
+                    }
+                    OutsideEvent::Failed { id, .. } => {
+                        trunks.heard(now, id, None);
+                        self.subscribers.hear(id, None);
+                    }
                     // Taken by whoever took it on.
                     OutsideEvent::Request { .. } => {}
                 }

@@ -13,6 +13,7 @@ use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
 use crate::crm::{Crm, WhoCalls};
 use crate::net::sink::Path;
 use crate::sip::agent::Transmit;
+use crate::sip::subscription::Watched;
 
 impl Wire for Inner {
     fn put(&self, transmit: &Transmit) -> bool {
@@ -86,6 +87,7 @@ impl Inner {
             self.timers.disarm(at, call);
         }
         for Busy { employee, placed } in busy {
+            self.lamp_changed(call, &Watched::Employee(employee.clone()));
             self.house.count(employee, false, placed);
         }
         self.outbox.call_ended(call);
@@ -101,6 +103,7 @@ impl Inner {
             CallAction::Publish(publication) => self.events.publish(*publication),
             CallAction::Rung(employee) => self.house.rung(employee, self.clock.now().wall),
             CallAction::Busy { employee, busy, placed } => self.house.count(employee, busy, placed),
+            CallAction::Lamp(watched) => self.lamp_changed(call, &watched),
             CallAction::PhoneGone(hop) => {
                 let way = Way { transport: hop.transport, address: hop.remote };
                 self.registrar.lost(self.clock.now(), way);

@@ -54,13 +54,11 @@ impl Registrar {
                     if binding.source.transport.is_reliable()
                         || !listening.contains(&(binding.source.transport, binding.local)) =>
                 {
-                    store.append(|rows| {
-                        rows.bindings.insert((employee, binding.contact), None);
-                    })
+                    store.append(|rows| drop(rows.bindings.insert((employee, binding.contact), None)));
                 }
                 Some(binding) => kept.entry(employee).or_default().push(binding),
                 None => {
-                    tracing::warn!(employee = %employee, "a phone's row in the store cannot be read; it registers anew")
+                    tracing::warn!(%employee, "a phone's row in the store cannot be read; it registers anew");
                 }
             }
         }

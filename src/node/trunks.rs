@@ -129,12 +129,14 @@ impl Trunks {
                     continue;
                 }
                 let kept = old.iter().position(|probe| probe.way == *way).map(|at| old.swap_remove(at));
-                probes.push(kept.unwrap_or_else(|| Probe {
+                let mut probe = kept.unwrap_or_else(|| Probe {
                     way: *way,
                     peer: peer.uri.clone(),
                     probed: Probed::new(now.mono, trunk.options, &mut self.ids),
                     waits_for: None,
-                }));
+                });
+                probe.probed.pace(now.mono, trunk.options);
+                probes.push(probe);
             }
         }
         probes

@@ -12,6 +12,7 @@ use crate::route::directory::{Directory, Gateway, Peer};
 use crate::route::plan::{Destination, Live, Presence};
 use crate::route::reach;
 use crate::sip::agent::Target;
+use crate::sip::subscription::Watched;
 
 /// Files and people.
 #[derive(Debug)]
@@ -61,6 +62,10 @@ impl Live for House {
 }
 
 impl Env for House {
+    fn watches(&self, _: &Watched) -> bool {
+        true
+    }
+
     fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }

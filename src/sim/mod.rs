@@ -27,6 +27,7 @@ use crate::route::plan::Presence;
 use crate::route::{Origin, Refusal, inbound, origin};
 use crate::sip::agent::{Received, Transmit, call_of};
 use crate::sip::message::{Limits, Message, Request, invitation, parse};
+use crate::sip::subscription::{DialogInfo, Watched};
 use crate::sip::transaction::{ServerKey, Timers};
 pub(crate) use crate::softphone::{Act, Party, State};
 
@@ -58,6 +59,8 @@ pub(crate) struct Sim {
     pub done: Vec<Call>,
     pub parties: Vec<(CallId, Party)>,
     pub published: Vec<Publication>,
+    /// Everybody's lamps, as they were told of: who, by which call, and what it showed.
+    pub lamps: Vec<(Watched, CallId, Vec<DialogInfo>)>,
     /// What phones do by themselves when they are called, by employee or extension.
     pub scripts: HashMap<String, Vec<(Duration, Act)>>,
     /// All phones and customers want their provisionals acknowledged.
@@ -96,6 +99,7 @@ impl Sim {
             done: Vec::new(),
             parties: Vec::new(),
             published: Vec::new(),
+            lamps: Vec::new(),
             scripts: HashMap::new(),
             insist_on_prack: false,
             dead: Vec::new(),
@@ -263,6 +267,9 @@ impl Sim {
         }
         let busy: Vec<_> = self.house.busy.borrow().iter().filter(|(_, n)| **n != 0).map(|(e, _)| e.clone()).collect();
         assert!(busy.is_empty(), "still counted as busy: {busy:?}");
+        let last: HashMap<_, _> = self.lamps.iter().map(|(who, call, shown)| ((who, call), shown)).collect();
+        let lit: Vec<_> = last.iter().filter(|(_, shown)| !shown.is_empty()).collect();
+        assert!(lit.is_empty(), "lamps that stay lit: {lit:?}\n{}", self.ladders());
         self
     }
 
@@ -496,6 +503,10 @@ impl Sim {
             }
             CallAction::PhoneGone(hop) => {
                 self.house.phones.values_mut().for_each(|phones| phones.retain(|at| *at != hop.remote));
+            }
+            CallAction::Lamp(watched) => {
+                let shown = self.calls.get(&id).map(|call| call.lamps(&watched)).unwrap_or_default();
+                self.lamps.push((watched, id, shown));
             }
             CallAction::Transferred { .. } | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {

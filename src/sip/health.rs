@@ -87,6 +87,13 @@ impl Probed {
         }
     }
 
+    /// It is asked at another pace from now on.
+    pub fn pace(&mut self, now: Instant, every: Duration) {
+        if let Next::Ask { at } = &mut self.next {
+            *at = (*at).min(now + every);
+        }
+    }
+
     /// What a probe came to. Gives what is thought now, where that has changed.
     pub fn answered(&mut self, now: Instant, every: Duration, answer: Answer) -> Option<Health> {
         let is_there = matches!(answer, Answer::Status(status) if status != 503);
@@ -101,11 +108,6 @@ impl Probed {
         self.next = Next::Ask { at: now + wait };
         let has_changed = std::mem::replace(&mut self.health, health) != health;
         has_changed.then_some(health)
-    }
-
-    /// It was just heard of in another way: the same as an answer.
-    pub fn heard(&mut self, now: Instant, every: Duration) -> Option<Health> {
-        self.answered(now, every, Answer::Status(200))
     }
 }
 
@@ -176,5 +178,9 @@ mod tests {
         peer.answered(now, often, Answer::Status(200));
         peer.due(now + often, often);
         assert_eq!(peer.next_wakeup(), now + often + Duration::from_secs(1), "never into the next");
+        let mut slow = Probed::new(now, EVERY, &mut Ids::seeded(7));
+        assert!(slow.next_wakeup() >= now + EVERY / 2);
+        slow.pace(now, often);
+        assert_eq!(slow.next_wakeup(), now + often, "as the files say now");
     }
 }

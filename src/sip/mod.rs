@@ -12,4 +12,5 @@ pub mod nonces;
 pub mod outside;
 pub mod registrar;
 pub mod registration;
+pub mod subscription;
 pub mod transaction;

@@ -330,7 +330,7 @@ impl Registration {
         let peers = u32::try_from(self.servers.len()).unwrap_or(1).max(1);
         self.failures = self.failures.saturating_add(1);
         self.peer = (self.peer + 1) % self.servers.len().max(1);
-        let is_whole_turn = self.failures % peers == 0;
+        let is_whole_turn = self.failures.is_multiple_of(peers);
         let again_in = if is_whole_turn { self.back_off(self.failures / peers) } else { Duration::ZERO };
         let again_in = if is_whole_turn { again_in.max(retry_after.unwrap_or_default()) } else { again_in };
         // What another registrar had of us may still hold there; what counts is that nobody refreshes it.

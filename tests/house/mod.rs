@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ramal::base::Transport;
-use ramal::node::{Handle, Node};
+use ramal::node::{Handle, Node, World};
 use tokio::net::UdpSocket;
 
 /// Long for a machine under load, short for a person.
@@ -35,6 +35,16 @@ impl House {
 
     /// Starts it with these peers, and its file changed by somebody who may put others beside it.
     pub async fn open_with(
+        peers: (Wire, Wire),
+        more: &str,
+        change: impl FnOnce(&std::path::Path, String) -> String,
+    ) -> Self {
+        Self::open_in(World::of_system(), peers, more, change).await
+    }
+
+    /// The same, in a world of its own.
+    pub async fn open_in(
+        world: World,
         (carrier, office): (Wire, Wire),
         more: &str,
         change: impl FnOnce(&std::path::Path, String) -> String,
@@ -81,19 +91,19 @@ queue = "sales"
         );
         let path = folder.path().join("ramal.toml");
         std::fs::write(&path, change(folder.path(), text)).unwrap();
-        Self::start(folder, carrier, office).await
+        Self::start(world, folder, carrier, office).await
     }
 
     /// Stops it and starts it again, on other ports.
     pub async fn restart(self) -> Self {
         self.node.stop().await;
-        Self::start(self.folder, self.carrier, self.office).await
+        Self::start(World::of_system(), self.folder, self.carrier, self.office).await
     }
 
-    async fn start(folder: tempfile::TempDir, carrier: Wire, office: Wire) -> Self {
+    async fn start(world: World, folder: tempfile::TempDir, carrier: Wire, office: Wire) -> Self {
         let path = folder.path().join("ramal.toml");
         let loaded = ramal::config::load(&path).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-        let node = Node::start(loaded.settings, path).await.unwrap();
+        let node = Node::start_in(world, loaded.settings, path).await.unwrap();
         let handle = node.handle();
         let at = |transport| handle.listening().iter().find(|(t, _)| *t == transport).unwrap().1;
         let (udp, tcp) = (at(Transport::Udp), at(Transport::Tcp));

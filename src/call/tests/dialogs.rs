@@ -193,6 +193,15 @@ fn an_update_before_the_answer_crosses_where_both_sides_settled_the_first_offer_
 }
 
 #[test]
+fn a_caller_who_gives_up_while_an_early_offer_waits_for_her_leaves_nothing_behind() {
+    let mut sim = insisting(&[(20, Act::RingWithMedia)]);
+    sim.run_for(secs(1)).lose("UPDATE sip:ramal@203", u32::MAX);
+    sim.act("bruno", Act::EarlyUpdate).run_for(secs(1));
+    sim.act("maria", Act::Cancel).assert_idle();
+    assert!(sim.party("bruno").log.contains(&"replied 487".to_owned()), "{:?}", sim.party("bruno").log);
+}
+
+#[test]
 fn a_caller_who_requires_prack_and_sends_none_is_refused_with_504() {
     let mut sim = insisting(&[(20, Act::Ring)]);
     sim.lose("PRACK", u32::MAX);

@@ -52,6 +52,8 @@ fn sweep(seeds: std::ops::Range<u64>, weather: Weather) {
                 [Distribution::AsEnqueued, Distribution::Evenly, Distribution::Everybody][(seed % 3) as usize];
         });
         let mut sim = Sim::new(seed, house.build()).knows(MARIA, "Maria", "ana").weather(weather);
+        // Every other house has all its provisionals acknowledged, and phones that change their minds while they ring.
+        sim.insist_on_prack = seed % 4 >= 2;
         for who in ["ana", "bruno", "carla"] {
             let ring = chance.below(300);
             let then = 500 + chance.below(6_000);
@@ -66,7 +68,8 @@ fn sweep(seeds: std::ops::Range<u64>, weather: Weather) {
                 1 => vec![(then + 1_500, Act::Hold), (then + 4_000, Act::Resume)],
                 _ => vec![(then + 1_000 + chance.below(9_000), Act::HangUp)],
             };
-            let script: Vec<_> = [(ring, first), (then, act)].into_iter().chain(more).collect();
+            let early = (ring + 300, Act::EarlyUpdate);
+            let script: Vec<_> = [(ring, first), early, (then, act)].into_iter().chain(more).collect();
             sim = sim.phone_does(who, &script);
         }
         for i in 0..2 {

@@ -3,6 +3,7 @@
 mod bridge;
 mod crm;
 mod dialogs;
+mod lamps;
 mod loss;
 mod phones;
 mod queue;

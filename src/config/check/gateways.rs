@@ -62,7 +62,10 @@ fn account(trunk: &RawTrunk, who: &str, report: &Report) -> Option<Arc<Account>>
         (None, None) => {
             if let Some(register) = registers {
                 let message = format!("{who}: `register` without `username` and `password`");
-                report.warn(Fault::new(&register.place, message).help("most carriers challenge a REGISTER"));
+                report.warn(
+                    Fault::new(&register.place, message)
+                        .help("without a name there is nothing to register: this trunk stays unregistered"),
+                );
             }
             None
         }

@@ -51,7 +51,6 @@ const fn is_voicemail(way: &RawFallback) -> bool {
 pub(super) fn not_yet(raw: &Raw, whole: &Place, report: &Report) {
     media(raw, whole, report);
     crm(raw, report);
-    sip(raw, report);
     raw.trunks.iter().for_each(|trunk| self::trunk(trunk, report));
     raw.pbxs.iter().for_each(|pbx| self::pbx(pbx, report));
     raw.employees.iter().for_each(|employee| self::employee(employee, report));
@@ -92,23 +91,13 @@ fn crm(raw: &Raw, report: &Report) {
     }
 }
 
-fn sip(raw: &Raw, report: &Report) {
-    let Some(sip) = &raw.sip else { return };
-    let switch = on(sip.tcp_switch.as_ref());
-    warn(switch, "[sip]: `tcp_switch`", "a request goes by the transport that the peer's URI names", report);
-    warn(sip.domain.as_ref().map(|at| &at.place), "[sip]: `domain`", "phones don't register here yet", report);
-}
-
 fn trunk(trunk: &RawTrunk, report: &Report) {
     let who = format!("trunk `{}`", trunk.name.as_ref().map_or("?", |name| &name.value));
     let later = &trunk.later;
     let tell = |place: Option<&Place>, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-    tell(on(trunk.register.as_ref()), "register", "the carrier has to know this address");
     let codecs = later.codecs.as_ref().filter(|codecs| !codecs.value.is_empty());
     tell(codecs.map(|at| &at.place), "codecs", "offers go through as they come");
     tell(on(later.media_from.as_ref()), "media_from", "media does not pass through ramal");
-    let options = trunk.options.as_ref().filter(|every| !every.value.is_zero());
-    tell(options.map(|at| &at.place), "options", "peers are tried in turn, not probed");
 }
 
 fn pbx(pbx: &RawPbx, report: &Report) {
@@ -120,11 +109,6 @@ fn pbx(pbx: &RawPbx, report: &Report) {
 fn employee(employee: &RawEmployee, report: &Report) {
     let who = format!("employee `{}`", employee.id.as_ref().map_or("?", |id| &id.value));
     let later = |place, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-    later(
-        employee.password.as_ref().map(|at| &at.place),
-        "password",
-        "phones don't register here yet: her extension rings at its PBX",
-    );
     later(employee.login.as_ref(), "login", "there is no console yet");
     later(employee.crm_user.as_ref().map(|at| &at.place), "crm_user", "it counts with an external CRM");
     later(on(employee.admin.as_ref()), "role", "there are no sessions yet: whoever has the API's token is an admin");

@@ -50,6 +50,11 @@ pub(super) fn employees(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> Ve
 
 /// An extension that no PBX serves rings nowhere, unless her phones register.
 fn reachable(employee: &RawEmployee, who: &str, raw: &Raw, report: &Report) {
+    if let (Some(password), None) = (&employee.password, &employee.extension) {
+        let message = format!("{who}: `password` without `extension`");
+        let help = "phones register with the extension as their user: write one, or take the password out";
+        report.fault(Fault::new(&password.place, message).help(help));
+    }
     let Some(extension) = employee.extension.as_ref().filter(|_| employee.password.is_none()) else { return };
     let patterns: Vec<&str> = raw.pbxs.iter().filter_map(|pbx| Some(pbx.extensions.as_ref()?.value.as_str())).collect();
     if patterns.iter().any(|pattern| fits(pattern, &extension.value)) {

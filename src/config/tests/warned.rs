@@ -28,23 +28,14 @@ fn keys_that_do_nothing_yet_are_told_one_by_one() {
     assert_eq!(
         warnings(&[("name = \"carrier\"\n", &format!("name = \"carrier\"\n{trunk}"))]),
         [
-            "7: trunk `carrier`: `register` is not done by this release (the carrier has to know this address)",
             "10: trunk `carrier`: `codecs` is not done by this release (offers go through as they come)",
             "11: trunk `carrier`: `media_from` is not done by this release (media does not pass through ramal)",
-            "12: trunk `carrier`: `options` is not done by this release (peers are tried in turn, not probed)",
         ]
     );
     assert_eq!(
         below("[trace]\npcap = true\n"),
         ["31: [trace]: `pcap` is not done by this release (ladders are kept, raw messages are not)"]
     );
-    assert_eq!(
-        below("[sip]\ntcp_switch = \"auto\"\n"),
-        [
-            "31: [sip]: `tcp_switch` is not done by this release (a request goes by the transport that the peer's URI names)"
-        ]
-    );
-    assert!(below("[sip]\ntcp_switch = \"never\"\n").is_empty(), "which is what it does");
     assert_eq!(below("[crm.webhook]\nurl = \"https://crm.example.com\"\n").len(), 1);
     assert!(below("[trace]\npcap = false\n").is_empty());
 }
@@ -66,6 +57,8 @@ fn no_key_is_passed_over_in_silence() {
         ("name = \"carrier\"", "channels = 30\nforeign_cli = true\nfailover_after = \"3s\""),
         ("name = \"office\"", "connected_line = false"),
         ("id = \"ana\"", "role = \"employee\""),
+        ("id = \"ana\"", "password = \"geheim\""),
+        ("name = \"carrier\"", "options = \"30s\"\nregister = true\nusername = \"acme\"\npassword = \"geheim\""),
     ] {
         let found = warnings(&[(above, &format!("{above}\n{key}"))]);
         assert!(found.is_empty(), "{key} asks for nothing: {found:#?}");

@@ -1,5 +1,8 @@
 //! Connections of every kind against peers of the tests' own.
 
+#[path = "../../../tests/house/dns.rs"]
+mod dns;
+mod names;
 mod secure;
 mod tcp;
 mod websocket;

@@ -67,6 +67,7 @@ impl UserAgent {
         let Usage::Ringing(ringing) = &leg.usage else { return };
         let tag = ringing.dialog().local.tag.clone();
         leg.end(Bye::None);
+        self.terminate_pending(now, LegId::A, out);
         self.stop_provisionals();
         let response = Response::to(&self.servers[at].request, compose::status(status)).with_to_tag(&tag);
         self.respond(now, at, &add(response), out);

@@ -237,15 +237,7 @@ impl UserAgent {
     /// RFC 3261 §15.1.2: "The UAS MUST still respond to any pending requests received for that dialog. It is
     /// RECOMMENDED that a 487 (Request Terminated) response be generated to those pending requests."
     pub(super) fn end(&mut self, now: Now, id: LegId, bye: Bye, out: &mut AgentOut) {
-        for at in 0..self.servers.len() {
-            let server = &self.servers[at];
-            if server.leg == id && server.is_open() && server.wants.id().is_some() {
-                if let Wants::Refer(refer) = server.wants {
-                    self.drop_subscription(refer, out);
-                }
-                self.answer_at(now, at, Status::REQUEST_TERMINATED, out);
-            }
-        }
+        self.terminate_pending(now, id, out);
         self.unacked.retain(|unacked| unacked.leg != id);
         if id == LegId::A && self.withholds() {
             self.refuse_withheld(now, Status::REQUEST_TERMINATED, out);
@@ -256,6 +248,19 @@ impl UserAgent {
         }
         if let Some(leg) = self.leg_mut(id) {
             leg.end(bye);
+        }
+    }
+
+    /// The 487 of RFC 3261 §15.1.2; also where an early dialog ends, and an UPDATE still waits in it.
+    pub(super) fn terminate_pending(&mut self, now: Now, id: LegId, out: &mut AgentOut) {
+        for at in 0..self.servers.len() {
+            let server = &self.servers[at];
+            if server.leg == id && server.is_open() && server.wants.id().is_some() {
+                if let Wants::Refer(refer) = server.wants {
+                    self.drop_subscription(refer, out);
+                }
+                self.answer_at(now, at, Status::REQUEST_TERMINATED, out);
+            }
         }
     }
 

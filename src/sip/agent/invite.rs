@@ -169,6 +169,7 @@ impl UserAgent {
             200..300 => self.answered(now, leg, response, out),
             422 if self.invite_longer(now, leg, response, out) => {}
             status => {
+                self.terminate_pending(now, leg, out);
                 let Some(leg) = self.leg_mut(leg) else { return };
                 leg.end(Bye::None);
                 let contacts = match status {
@@ -181,8 +182,12 @@ impl UserAgent {
     }
 
     /// An INVITE that calls got no final response.
-    pub(super) fn invite_failed(&mut self, leg: LegId, by: FailedBy, out: &mut AgentOut) {
-        let Some(leg) = self.leg_mut(leg).filter(|leg| matches!(leg.usage, Usage::Calling(_))) else { return };
+    pub(super) fn invite_failed(&mut self, now: Now, leg: LegId, by: FailedBy, out: &mut AgentOut) {
+        if !matches!(self.leg(leg), Some(Leg { usage: Usage::Calling(_), .. })) {
+            return;
+        }
+        self.terminate_pending(now, leg, out);
+        let Some(leg) = self.leg_mut(leg) else { return };
         leg.end(Bye::None);
         // RFC 3261 §8.1.3.1: a timeout is treated as a 408 (Request Timeout), a transport error as a 503 (Service
         // Unavailable).
@@ -192,11 +197,14 @@ impl UserAgent {
 
     /// Gives up INVITEs whose CANCEL had no effect.
     pub(super) fn give_up_canceled(&mut self, now: Now, out: &mut AgentOut) {
-        for leg in &mut self.legs {
+        for at in 0..self.legs.len() {
+            let leg = &self.legs[at];
             let Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) = leg.usage else { continue };
             if now.mono < give_up {
                 continue;
             }
+            self.terminate_pending(now, leg.id, out);
+            let leg = &mut self.legs[at];
             // RFC 3261 §9.1: "If there is no final response for the original request in 64*T1 seconds …, the client
             // SHOULD then consider the original transaction cancelled and SHOULD destroy the client transaction
             // handling the original request."

@@ -13,6 +13,7 @@ mod accept;
 mod api;
 mod compose;
 mod credentials;
+mod dialog_ids;
 mod early;
 mod in_dialog;
 mod invite;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use api::*;
 pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
+pub use dialog_ids::DialogIds;
 pub use tokens::{call_of, call_of_branch, call_of_tag, is_loop};
 
 use std::net::SocketAddr;

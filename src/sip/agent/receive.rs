@@ -96,7 +96,7 @@ impl UserAgent {
             _ => return,
         };
         match purpose {
-            Purpose::Invite => self.invite_failed(leg, failed, out),
+            Purpose::Invite => self.invite_failed(now, leg, failed, out),
             _ => self.request_failed(now, at, failed, out),
         }
     }

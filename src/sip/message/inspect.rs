@@ -221,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_refreshes_too_often_is_told_how_often_we_take_them() {
+        let every = |seconds: &str| {
+            let invite = invite().with(Name::Supported, "timer");
+            invite.with(Name::SessionExpires, format!("{seconds};refresher=uac"))
+        };
+        objects(&every("90"), 0);
+        let refused = inspect(&every("89"), &[]).unwrap().response(&every("89"));
+        assert_eq!((refused.status.code(), refused.headers.number(&Name::MinSe)), (422, Some(90)));
+        objects(&Request { method: Method::Update, ..every("60") }, 422);
+        objects(&Request { method: Method::Info, ..every("60") }, 0);
+    }
+
+    #[test]
     fn the_rest_of_the_refusals() {
         objects(&Request { uri: "soap.beep://h".into(), ..invite() }, 416);
         objects(&invite().with(Name::Accept, "text/plain"), 406);

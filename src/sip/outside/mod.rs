@@ -127,7 +127,7 @@ impl Outside {
         let id = self.next_id();
         let branch = format!("{MAGIC_COOKIE}{MARK}{:016x}.{:016x}", id.0, self.ids.bits());
         request.headers.push_front(Name::Via, build::via(hop.transport, hop.advertised, &branch));
-        let (asked, effects) = Asked::start(now, &self.timers, hop, branch, &request);
+        let (asked, effects) = Asked::start(now, &self.timers, hop, &branch, &request);
         self.asked.insert(id, asked);
         self.after_asked(id, None, effects, None, out);
         Some(id)

@@ -18,11 +18,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn start(now: Now, timers: &Timers, hop: Hop, branch: String, request: &Request) -> (Self, Effects) {
+    pub(super) fn start(now: Now, timers: &Timers, hop: Hop, branch: &str, request: &Request) -> (Self, Effects) {
         let mut effects = Effects::new();
         let machine = Client::start(now, timers, hop.transport, request.to_bytes(), &mut effects);
         let cseq = request.headers.cseq().map_or(0, |(number, _)| number);
-        (Self { hop, key: ClientKey::new(&branch, request.method), cseq, machine }, effects)
+        (Self { hop, key: ClientKey::new(branch, request.method), cseq, machine }, effects)
     }
 
     /// Whether a response with these answers it.

@@ -176,6 +176,23 @@ fn the_ack_to_a_refusal_is_absorbed() {
 }
 
 #[test]
+fn an_invite_repeated_after_its_final_answer_gets_the_refusal_again_and_nothing_after_a_200() {
+    let mut script = Script::new();
+    let invite = script.invited(offer());
+    script.act(|agent, now, out| agent.reject(now, 486, None, out));
+    script.seen();
+    script.say(&invite);
+    assert_eq!(script.seen(), ["486 INVITE"]);
+    let mut script = Script::new();
+    let invite = script.invited(offer());
+    script.act(|agent, now, out| agent.accept(now, fork(1), answer(), out));
+    script.seen();
+    script.say(&invite);
+    assert_eq!(script.seen(), [""; 0], "the 200 is repeated by its own clock");
+    assert_eq!(script.events(), ["invited sdp"]);
+}
+
+#[test]
 fn the_same_invite_by_another_way_is_a_loop() {
     let mut script = Script::new();
     script.invited(offer());

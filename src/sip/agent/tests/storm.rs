@@ -28,7 +28,9 @@ const LEG: [LegId; 2] = [B, LegId::A];
 impl Storm {
     fn new(seed: u64) -> Self {
         let mut ids = Ids::seeded(seed);
-        let agents = [(); 2].map(|()| UserAgent::new(ids.call(), ids.fork(), Timers::default()));
+        let mut agents = [(); 2].map(|()| UserAgent::new(ids.call(), ids.fork(), Timers::default()));
+        // Half of them have every provisional acknowledged.
+        agents.iter_mut().filter(|_| seed % 2 == 1).for_each(UserAgent::insist_on_prack);
         let lost = ids.below(300);
         Self { agents, flying: vec![], todo: vec![], millis: 0, chance: ids, lost, finals: 0, byes: 0 }
     }
@@ -63,6 +65,13 @@ impl Storm {
                 let sdp = if invitation.offer.is_some() { answer() } else { offer() };
                 if self.odds(700) {
                     self.act(side, |agent, now, out| agent.progress(now, 180, None, None, out));
+                }
+                if self.odds(500) {
+                    let sdp = sdp.clone();
+                    self.act(side, |agent, now, out| agent.progress(now, 183, Some(FORK), sdp, out));
+                }
+                if self.odds(300) {
+                    return self.todo.push((self.millis + self.chance.below(3_000), side, event.clone()));
                 }
                 if self.odds(800) {
                     self.act(side, |agent, now, out| agent.accept(now, FORK, sdp, out));
@@ -111,12 +120,15 @@ impl Storm {
         let side = if self.odds(500) { Caller } else { Callee };
         let leg = LEG[side as usize];
         let sdp = if self.odds(700) { offer() } else { None };
-        match self.chance.below(5) {
+        match self.chance.below(6) {
             0 | 1 => self.act(side, |agent, now, out| {
                 agent.reinvite(now, leg, sdp, out);
             }),
             2 => self.act(side, |agent, now, out| {
                 agent.update(now, leg, offer().unwrap(), out);
+            }),
+            4 => self.act(side, |agent, now, out| {
+                agent.update_early(now, leg, ForkId { leg, n: 0 }, offer().unwrap(), out);
             }),
             3 => self.act(side, |agent, now, out| {
                 agent.pass(now, leg, "INFO", None, None, out);
