@@ -4,14 +4,20 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
+# Where Debian puts Kamailio.
+export PATH := $(PATH):/usr/sbin
 
 # command:Debian package
-TEST_TOOLS := cc:build-essential sipp:sip-tester kamailio:kamailio
-LOAD_TOOLS := $(TEST_TOOLS) python3:python3
+TEST_TOOLS := cc:build-essential sipp:sip-tester kamailio:kamailio baresip:baresip-core linphonec:linphone-cli python3:python3
+LOAD_TOOLS := cc:build-essential sipp:sip-tester python3:python3
+
+# PJSIP comes from PyPI, into an environment of its own.
+PJSIP := pjsua2-python==2.15.1
+VENV := tests/.venv
 
 .PHONY: test test-long load bench lint test-tools load-tools nextest
 
-test: test-tools lint nextest
+test: test-tools $(VENV)/.made lint nextest
 	cargo test --quiet --doc
 	CI=true cargo nextest run --no-fail-fast
 
@@ -21,7 +27,7 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # The whole sweep: more rounds for the fuzzers and property tests than `make test` has time for, and the ignored tests.
-test-long: test-tools nextest
+test-long: test-tools $(VENV)/.made nextest
 	RAMAL_FUZZ_ROUNDS=5000000 PROPTEST_CASES=20000 CI=true cargo nextest run --run-ignored all --no-fail-fast
 
 # RATE calls a second for SECONDS_OF_LOAD; benches/load/run.py --help says the rest.
@@ -36,6 +42,12 @@ bench:
 
 test-tools:
 	@$(call install,$(TEST_TOOLS))
+
+$(VENV)/.made: Makefile
+	@python3 -c "import ensurepip" 2>/dev/null || { $(call install,no-such-command:python3-venv); }
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check $(PJSIP)
+	touch $@
 
 load-tools:
 	@$(call install,$(LOAD_TOOLS))

@@ -60,7 +60,8 @@ fn play(folder: &Path) -> Result<(), Failed> {
     let mut server = Server::start(&house)?;
     seed(&server, &case)?;
     let proxy = if case.proxy { Some(Proxy::start(&house)?) } else { None };
-    let phones = Phones::start(&house, &case)?;
+    let phones = Phones::start(&house, &case)
+        .map_err(|fault| format!("{}\n{fault}\n{}", case.story, sipp::logs(house.dir())))?;
     let played = phones.caller_acts(&house, &case).and_then(|ended| {
         ended.done()?;
         phones.all_have_acted()

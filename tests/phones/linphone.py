@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import subprocess
+import termios
 
 from line import Commands, dies_with_us, fail, tell
 
@@ -17,6 +18,8 @@ sip_tcp_port={tcp}
 sip_tls_port={tls}
 bind_address={address}
 guess_hostname=0
+use_ipv6=0
+ipv6_migration_done=1
 contact=sip:{user}@{at}
 verify_server_certs=1
 verify_server_cn=1
@@ -24,6 +27,7 @@ root_ca={ca}
 default_proxy={proxy}
 register_only_when_network_is_up=0
 [rtp]
+prefer_ipv6=0
 audio_rtp_port=-1
 video_rtp_port=-1
 text_rtp_port=-1
@@ -54,22 +58,24 @@ LINES = [
     (r"Call (?P<call>\d+) to (?P<remote>.*) ringing", "ringing"),
     (r"Call (?P<call>\d+) with (?P<remote>.*) connected", "talking"),
     (r"Call (?P<call>\d+) with (?P<remote>.*) is now paused", "held"),
-    (r"Call (?P<call>\d+) with (?P<remote>.*) resumed", "resumed"),
+    (r"Media streams established with (?P<remote>.*) for call (?P<call>\d+)", "media"),
     (r"Call (?P<call>\d+) with (?P<remote>.*) ended", "ended"),
     (r"Call (?P<call>\d+) with (?P<remote>.*) error", "ended"),
     (r"Call (?P<call>\d+) has been paused by (?P<remote>.*)", "parked"),
-    (r"Registration on (?P<remote>.*) successful", "registered"),
-    (r"Registration on (?P<remote>.*) failed: (?P<code>.*)", "refused"),
+    (r"registered, identity=(?P<remote>\S+)", "registered"),
 ]
 
 
 class Phone:
-    def __init__(self, folder, log):
-        # A terminal, so that it prints line by line.
+    def __init__(self, folder, log, registers):
+        # A terminal: it prints line by line, and looks after its calls while nobody types.
         self.output, theirs = pty.openpty()
+        settings = termios.tcgetattr(theirs)
+        settings[3] &= ~termios.ECHO
+        termios.tcsetattr(theirs, termios.TCSANOW, settings)
         self.process = subprocess.Popen(
             ["linphonec", "-S", "-c", folder / "linphonerc", "-d", "6", "-l", log],
-            stdin=subprocess.PIPE,
+            stdin=theirs,
             stdout=theirs,
             stderr=subprocess.STDOUT,
             preexec_fn=dies_with_us,
@@ -77,10 +83,13 @@ class Phone:
         )
         os.close(theirs)
         self.rest = ""
+        self.state = "starts"
+        self.resumes = False
+        # It says nothing of its registration by itself: it is asked until it has one.
+        self.registers = registers
 
     def say(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
-        self.process.stdin.flush()
+        os.write(self.output, line.encode() + b"\n")
 
     def read(self):
         try:
@@ -90,6 +99,12 @@ class Phone:
         *lines, self.rest = (self.rest + chunk.decode(errors="replace")).split("\n")
         for line in lines:
             self.printed(line)
+        if self.state == "starts" and self.rest.startswith("linphonec> "):
+            self.state = "chooses"
+            self.say("soundcard use files")
+        elif self.state == "chooses" and self.rest.startswith("linphonec> "):
+            self.state = "ready"
+            tell("ready")
 
     def printed(self, line):
         print(line, flush=True)
@@ -98,6 +113,10 @@ class Phone:
                 more = found.groupdict()
                 if more.get("call"):
                     more["call"] = int(more["call"])
+                if event == "registered":
+                    self.registers = False
+                if event == "media" and self.resumes:
+                    event, self.resumes = "resumed", False
                 tell(event, **more)
                 return
 
@@ -110,6 +129,7 @@ class Phone:
         elif what == "hold":
             self.say("pause")
         elif what == "resume":
+            self.resumes = True
             self.say(f"resume {call}")
         elif what == "refer":
             self.say(f"transfer {call} {command['to']}")
@@ -156,11 +176,12 @@ def folder_of(asked):
 
 def main():
     asked = options()
-    phone, commands = Phone(folder_of(asked), asked.log), Commands()
-    phone.say("soundcard use files")
-    tell("ready")
+    phone, commands = Phone(folder_of(asked), asked.log, bool(asked.password)), Commands()
     while True:
-        ready, _, _ = select.select([0, phone.output], [], [])
+        asks = phone.registers and phone.state == "ready"
+        ready, _, _ = select.select([0, phone.output], [], [], 0.1 if asks else None)
+        if not ready:
+            phone.say("status register")
         if phone.output in ready:
             phone.read()
         try:

@@ -197,8 +197,8 @@ impl Office {
         }
     }
 
-    fn account(&self) -> String {
-        let phones = [&self.customer, &self.bruno, &self.carla].map(Phone::said).join("\n");
+    fn account(&mut self) -> String {
+        let phones = [&mut self.customer, &mut self.bruno, &mut self.carla].map(Phone::said).join("\n");
         format!("{phones}\n{}", self.server.account_of_itself())
     }
 }

@@ -15,6 +15,9 @@ use crate::support::house::House;
 /// So long an event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// And so long a phone may take to end.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// Whose software it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -35,7 +38,8 @@ pub(crate) enum Over {
 pub(crate) struct Phone {
     pub(crate) name: &'static str,
     driver: Child,
-    commands: ChildStdin,
+    /// Closed when it is to end.
+    commands: Option<ChildStdin>,
     events: Receiver<Value>,
     log: PathBuf,
 }
@@ -66,7 +70,7 @@ impl Phone {
         driver.current_dir(house.dir()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let mut driver = driver.spawn().map_err(|e| format!("{}: {e}", python().display()))?;
         let (commands, output) = (driver.stdin.take(), driver.stdout.take());
-        let (commands, output) = commands.zip(output).expect("both are piped");
+        let output = output.expect("it is piped");
         let (out, events) = mpsc::channel();
         // Ends with the driver's output, or when nobody listens any more.
         thread::spawn(move || {
@@ -80,16 +84,18 @@ impl Phone {
             }
         });
         let mut phone = Self { name, driver, commands, events, log };
-        phone.sees("ready")?;
-        if password.is_some() {
-            phone.sees("registered")?;
-        }
+        let ready = phone.sees("ready").and_then(|_| match password {
+            Some(_) => phone.sees("registered").map(|_| ()),
+            None => Ok(()),
+        });
+        ready.map_err(|fault| format!("{fault}\n{}", phone.said()))?;
         Ok(phone)
     }
 
     /// Tells it to do something.
     pub(crate) fn does(&mut self, command: &Value) -> Result<(), String> {
-        writeln!(self.commands, "{command}").map_err(|e| format!("{} is gone: {e}", self.name))
+        let mut commands = self.commands.as_ref().ok_or_else(|| format!("{} was sent away", self.name))?;
+        writeln!(commands, "{command}").map_err(|e| format!("{} is gone: {e}", self.name))
     }
 
     /// Waits for an event; what came before it is passed over, but a fault or an end that nobody waits for.
@@ -117,8 +123,11 @@ impl Phone {
         self.events.try_iter().any(|seen| seen["event"] == event)
     }
 
-    /// Its own log, for a test that failed.
-    pub(crate) fn said(&self) -> String {
+    /// Its own log, for a test that failed. It ends by that: only then has it written all.
+    pub(crate) fn said(&mut self) -> String {
+        self.commands = None;
+        while self.events.recv_timeout(FAREWELL).is_ok() {}
+
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         format!("--- {}\n{}{}", self.name, read(&self.log), read(&self.log.with_extension("err")))
     }

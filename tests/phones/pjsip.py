@@ -1,6 +1,8 @@
 """PJSIP as a phone, or as a customer behind the carrier. See line.py for what it is told and tells."""
 
 import argparse
+import ctypes
+import pathlib
 
 import pjsua2 as pj
 
@@ -12,6 +14,15 @@ STATES = {
     pj.PJSIP_INV_STATE_CONFIRMED: "talking",
     pj.PJSIP_INV_STATE_DISCONNECTED: "ended",
 }
+
+
+
+
+def wake_digests():
+    """The wheel brings OpenSSL 1.0.2 and doesn't initialise it: without this, PJSIP finds no MD5 and answers no challenge."""
+    libraries = pathlib.Path(pj.__file__).parent.with_name("pjsua2_python.libs")
+    for library in libraries.glob("libcrypto-*.so.1.0.*"):
+        ctypes.CDLL(library).OPENSSL_add_all_algorithms_noconf()
 
 
 class Call(pj.Call):
@@ -170,6 +181,7 @@ def account(asked, transport):
 
 def main():
     asked = options()
+    wake_digests()
     library, transport = endpoint(asked)
     phone = Phone()
     phone.at, phone.config = asked.at, account(asked, transport)

@@ -33,7 +33,13 @@ pub(crate) struct Case {
     pub(crate) proxy: bool,
     /// Who calls.
     pub(crate) caller: Caller,
-    /// What the other parties do, by name: an employee, or `carrier`.
+    /// Parties at whose address nobody is: what goes there comes back by ICMP.
+    #[serde(default)]
+    pub(crate) dead: Vec<String>,
+    /// Phones that register before the call: `ana-phone`, `bruno-phone`, `carla-phone`.
+    #[serde(default)]
+    pub(crate) registered: Vec<String>,
+    /// What the other parties do, by name: an employee, her own phone, `carrier` or `carrier-2`.
     #[serde(default)]
     pub(crate) phones: BTreeMap<String, Phone>,
     /// What must be left.
@@ -93,7 +99,13 @@ pub(crate) enum Phone {
     /// A sipp scenario, for one call.
     Once(String),
     /// For several.
-    Often { does: String, calls: u32 },
+    Often {
+        does: String,
+        #[serde(default = "one")]
+        calls: u32,
+        #[serde(default)]
+        transport: Transport,
+    },
 }
 
 /// Subsets of what must be there: keys not named are free, lists have as many entries in any order.
@@ -140,11 +152,11 @@ impl Expect {
 }
 
 impl Phone {
-    /// The scenario, and for how many calls.
-    pub(crate) fn does(&self) -> (&str, u32) {
+    /// The scenario, for how many calls, and how they come.
+    pub(crate) fn does(&self) -> (&str, u32, Transport) {
         match self {
-            Self::Once(does) => (does, 1),
-            Self::Often { does, calls } => (does, *calls),
+            Self::Once(does) => (does, 1, Transport::Udp),
+            Self::Often { does, calls, transport } => (does, *calls, *transport),
         }
     }
 }

@@ -68,9 +68,14 @@ impl House {
     pub(crate) fn party(&self, name: &str) -> Result<SocketAddrV4, String> {
         let port = match name {
             "carrier" => CARRIER,
+            "carrier-2" => 5081,
             "ana" => 5201,
             "bruno" => 5202,
             "carla" => 5203,
+            "ana-phone" => 5211,
+            "bruno-phone" => 5212,
+            "carla-phone" => 5213,
+            "bruno-mobile" => 5222,
             "stranger" => 5099,
             other => return Err(format!("house.toml has no {other}")),
         };
@@ -108,5 +113,5 @@ fn merge(into: &mut Table, changes: &Table) {
 }
 
 fn name_of(entry: &Table) -> Option<&str> {
-    ["name", "id", "number"].iter().find_map(|key| entry.get(*key)).and_then(Value::as_str)
+    ["id", "name", "number"].iter().find_map(|key| entry.get(*key)).and_then(Value::as_str)
 }

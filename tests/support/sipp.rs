@@ -13,8 +13,11 @@ use super::house::House;
 
 /// After so many seconds a sipp that still waits for something has failed.
 const PATIENCE: &str = "30";
+/// The password of every phone that registers.
+const SECRET: &str = "it is a secret";
 /// Everybody in `house.toml`.
-const PARTIES: [&str; 4] = ["carrier", "ana", "bruno", "carla"];
+const PARTIES: [&str; 9] =
+    ["carrier", "carrier-2", "ana", "bruno", "carla", "ana-phone", "bruno-phone", "bruno-mobile", "carla-phone"];
 
 /// Whether Debian's `sip-tester` is there.
 pub(crate) fn is_installed() -> bool {
@@ -45,12 +48,18 @@ impl Phones {
     pub(crate) fn start(house: &House, case: &Case) -> Result<Self, String> {
         let mut act = Vec::new();
         let mut quiet = Vec::new();
-        for name in PARTIES.into_iter().filter(|name| *name != case.caller.party) {
+        for name in &case.registered {
+            let mut sipp = sipp(house, name, &case.scenario("registers.xml")?)?;
+            sipp.args(["-m", "1"]).arg(house.sip().to_string());
+            Party::start(name, sipp)?.done()?;
+        }
+        let others = PARTIES.into_iter().filter(|name| *name != case.caller.party);
+        for name in others.filter(|name| !case.dead.iter().any(|dead| dead == name)) {
             let address = house.party(name)?;
             if let Some(phone) = case.phones.get(name) {
-                let (does, calls) = phone.does();
+                let (does, calls, transport) = phone.does();
                 let mut sipp = sipp(house, name, &case.scenario(does)?)?;
-                sipp.args(["-m", &calls.to_string()]);
+                sipp.args(["-m", &calls.to_string()]).args(transport.sipp());
                 act.push(Party::start(name, sipp)?);
                 eventually(&format!("{name} listens"), || listens(address))?;
             } else {
@@ -73,9 +82,7 @@ impl Phones {
         // Calls at once begin in the same tick.
         let (calls, at_once) = (caller.calls.to_string(), caller.at_once.to_string());
         sipp.args(["-m", &calls, "-l", &at_once, "-r", &at_once, "-rp", "20"]);
-        if matches!(caller.transport, Transport::Tcp) {
-            sipp.args(["-t", "t1"]);
-        }
+        sipp.args(caller.transport.sipp());
         let next = if case.proxy { house.proxy() } else { house.sip() };
         sipp.arg(next.to_string());
         Party::start(&caller.party, sipp)
@@ -156,6 +163,11 @@ fn sipp(house: &House, name: &str, scenario: &Path) -> Result<Command, String> {
     sipp.args(["-i", &address.ip().to_string(), "-p", &address.port().to_string()]);
     // A party's SDP names a port of its own, so that a scenario can tell whose media it was given.
     sipp.args(["-key", "media", &(address.port() + 35_000).to_string()]);
+    // sipp takes the blanks off the beginning of a line: a folded header needs one.
+    sipp.args(["-key", "fold", " "]);
+    // Who it says that it is when it is asked.
+    let user = (address.port() % 10 + 200).to_string();
+    sipp.args(["-key", "user", &user, "-au", &user, "-ap", SECRET]);
     sipp.args(["-nostdin", "-timeout", PATIENCE, "-timeout_error", "-trace_err", "-trace_msg"]);
     sipp.arg("-error_file").arg(house.dir().join(format!("{name}-errors.log")));
     sipp.arg("-message_file").arg(house.dir().join(format!("{name}-messages.log")));
@@ -164,9 +176,19 @@ fn sipp(house: &House, name: &str, scenario: &Path) -> Result<Command, String> {
     Ok(sipp)
 }
 
-/// Whether somebody has bound a UDP address: the kernel's own table says it without disturbing them.
+impl Transport {
+    fn sipp(self) -> &'static [&'static str] {
+        match self {
+            Self::Udp => &[],
+            Self::Tcp => &["-t", "t1"],
+        }
+    }
+}
+
+/// Whether somebody has bound an address: the kernel's own tables say it without disturbing them.
 pub(crate) fn listens(address: SocketAddrV4) -> Result<(), String> {
-    let table = fs::read_to_string("/proc/net/udp").map_err(|e| format!("/proc/net/udp: {e}"))?;
+    let read = |table| fs::read_to_string(table).map_err(|e| format!("{table}: {e}"));
+    let table = read("/proc/net/udp")? + &read("/proc/net/tcp")?;
     let local = format!(" {:08X}:{:04X} ", u32::from_ne_bytes(address.ip().octets()), address.port());
     match table.contains(&local) {
         true => Ok(()),
