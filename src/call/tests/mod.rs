@@ -2,6 +2,7 @@
 
 mod bridge;
 mod crm;
+mod dialogs;
 mod loss;
 mod phones;
 mod queue;
