@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::connection::Task;
 use super::large::Tcp;
 use super::listener::Listener;
-use super::sink::Sink;
+use super::sink::{Path, Sink};
 pub use super::stream::Patience;
 use super::tls::{Roots, Tls};
 use crate::base::{Hop, HostName, Transport};
@@ -201,8 +201,12 @@ impl Connections {
     }
 
     pub(super) fn forget(&self, key: Key, number: u64) {
+        let mut was_open = false;
         for key in [key, Key { name: None, ..key }] {
-            self.open.remove_if(&key, |_, open| open.number == number);
+            was_open |= self.open.remove_if(&key, |_, open| open.number == number).is_some();
+        }
+        if was_open {
+            self.sink.closed(Path { transport: key.transport, local: key.local, remote: key.remote });
         }
     }
 

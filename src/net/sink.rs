@@ -24,6 +24,8 @@ pub trait Sink: Send + Sync + 'static {
     fn received(&self, path: Path, bytes: Bytes);
     /// A stream whose next message cannot be found. What is sent in here still goes out; then the connection closes.
     fn unframed(&self, path: Path, fault: &ParseError);
+    /// A connection has ended; whoever was reached by it is not there any more.
+    fn closed(&self, _path: Path) {}
     /// A message that did not get there; `sent` is its beginning, with its topmost Via.
     fn unreachable(&self, path: Path, sent: &[u8]);
 }

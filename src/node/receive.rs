@@ -58,6 +58,12 @@ impl Sink for Reception {
         }
     }
 
+    fn closed(&self, path: Path) {
+        let Some(node) = self.0.upgrade() else { return };
+        let way = Way { transport: path.transport, address: path.remote };
+        surviving(|| node.registrar.lost(node.clock.now(), way));
+    }
+
     fn unreachable(&self, path: Path, sent: &[u8]) {
         let Some(node) = self.0.upgrade() else { return };
         tracing::debug!(to = %path.remote, "a message did not get there");
