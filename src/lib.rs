@@ -5,6 +5,8 @@ pub mod call;
 pub mod cli;
 pub mod config;
 pub mod crm;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod net;
 pub mod node;

@@ -45,6 +45,7 @@ const LAYERS: &[Layer] = &[
         &["base", "sip", "sdp"],
         "the far end of a call, on our own user agent: for the demo and the sim",
     ),
+    core("fuzz", &["base", "sip", "sdp", "net::framing"], "calls what reads peers' bytes, and nothing else"),
     shell("media", &["base", "sdp"], "packets, not calls"),
     shell("net", &["base", "sip::message"], "bytes and addresses, not calls"),
     shell("store", &["base", "crm::model"], "rows, not protocols"),

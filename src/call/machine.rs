@@ -144,6 +144,11 @@ impl Call {
         self.id
     }
 
+    /// Whether one of its parties still owes it an answer.
+    pub fn asks(&self) -> bool {
+        self.ua.asks()
+    }
+
     /// When it began.
     pub fn began(&self) -> Instant {
         self.started.mono

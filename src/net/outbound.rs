@@ -1,5 +1,6 @@
 //! The way out: which listener a message to a peer leaves by, and what we call ourselves toward that peer.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -7,17 +8,20 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use ipnet::IpNet;
 
+use super::connections::Connections;
+use super::large::{Choice, Lost, Switch};
 use super::sink::Path;
-use super::tcp::Connections;
 use super::udp::Udp;
 use crate::base::{Hop, HostName, Transport};
 
 /// All sockets, for sending.
 pub struct Outbound {
     udp: Vec<Arc<Udp>>,
-    tcp: Vec<SocketAddr>,
+    /// The listeners of all other transports.
+    streams: Vec<(Transport, SocketAddr)>,
     connections: Arc<Connections>,
     naming: Naming,
+    switch: Switch,
     /// The source address that the system picks toward each peer.
     routes: DashMap<IpAddr, IpAddr>,
 }
@@ -37,18 +41,67 @@ pub struct Naming {
 pub struct Unreachable;
 
 impl Outbound {
-    /// By these UDP listeners, and for TCP by connections of these listeners.
-    pub fn new(udp: Vec<Arc<Udp>>, tcp: Vec<SocketAddr>, connections: Arc<Connections>, naming: Naming) -> Self {
-        Self { udp, tcp, connections, naming, routes: DashMap::new() }
+    /// By these UDP listeners, and for all else by connections of these listeners.
+    pub fn new(
+        udp: Vec<Arc<Udp>>,
+        streams: Vec<(Transport, SocketAddr)>,
+        connections: Arc<Connections>,
+        naming: Naming,
+    ) -> Self {
+        Self { udp, streams, connections, naming, switch: Switch::new(), routes: DashMap::new() }
     }
 
-    /// The connections that TCP messages leave by.
+    /// The connections that messages leave by where they don't leave by UDP.
     pub fn connections(&self) -> Arc<Connections> {
         Arc::clone(&self.connections)
     }
 
+    /// `sip.tcp_switch`: whether large requests go by TCP to peers that are known to take it.
+    pub fn set_tcp_switch(&self, on: bool) {
+        self.switch.set(on);
+    }
+
+    /// The addresses that the files or DNS name for TCP.
+    pub fn set_tcp_peers(&self, peers: HashSet<SocketAddr>) {
+        self.switch.set_named(peers);
+    }
+
     /// Sends, or queues; never waits.
     pub fn send(&self, hop: &Hop, bytes: &Bytes) -> Result<(), Unreachable> {
+        if hop.transport == Transport::Udp && self.has_tcp_beside(hop.local) {
+            let by_tcp = Hop { transport: Transport::Tcp, ..*hop };
+            match self.switch.choose(hop.remote, bytes, || self.connections.tcp(&by_tcp)) {
+                Choice::ByUdp => {}
+                Choice::ByTcp(bytes) => return self.send_as(&by_tcp, &bytes),
+                Choice::Carried => return Ok(()),
+            }
+        }
+        self.send_as(hop, bytes)
+    }
+
+    /// Sends a request by UDP that did not get there by TCP and was for UDP at first; false where this is none.
+    pub fn send_back(&self, path: Path, sent: &[u8]) -> bool {
+        if path.transport != Transport::Tcp {
+            return false;
+        }
+        match self.switch.take_back(path.remote, sent) {
+            Lost::ForTcp => false,
+            Lost::IsBack => true,
+            Lost::SendBack(bytes) => {
+                let hop = self.back(Path { transport: Transport::Udp, ..path });
+                // What cannot be sent by either comes to its transaction's own end.
+                self.send_as(&hop, &bytes).is_ok()
+            }
+        }
+    }
+
+    /// RFC 3261 §18.2.1: "For any port and interface that a server listens on for UDP, it MUST listen on that same port
+    /// and interface for TCP." Where it does, Via names the same address for both.
+    fn has_tcp_beside(&self, udp: SocketAddr) -> bool {
+        self.streams.contains(&(Transport::Tcp, udp))
+    }
+
+    fn send_as(&self, hop: &Hop, bytes: &Bytes) -> Result<(), Unreachable> {
         match hop.transport {
             Transport::Udp => {
                 let socket = self.udp.iter().find(|socket| socket.local() == hop.local).ok_or(Unreachable)?;
@@ -58,7 +111,10 @@ impl Outbound {
                 })
             }
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-                self.connections.send(hop.local, hop.remote, bytes.clone()).map_err(|_choked| Unreachable)
+                self.connections.send(hop, bytes.clone()).map_err(|fault| {
+                    tracing::debug!(remote = %hop.remote, %fault, "cannot send");
+                    Unreachable
+                })
             }
         }
     }
@@ -71,11 +127,9 @@ impl Outbound {
 
     /// The way to a peer that is to be called; `None`: no listener has its transport and family.
     pub fn to(&self, transport: Transport, remote: SocketAddr, name: Option<HostName>) -> Option<Hop> {
-        let locals: Vec<SocketAddr> = match transport {
-            Transport::Udp => self.udp.iter().map(|socket| socket.local()).collect(),
-            Transport::Tcp => self.tcp.clone(),
-            Transport::Tls | Transport::Ws | Transport::Wss => Vec::new(),
-        };
+        let udp = self.udp.iter().filter(|_| transport == Transport::Udp).map(|socket| socket.local());
+        let streams = self.streams.iter().filter(|(spoken, _)| *spoken == transport).map(|(_, local)| *local);
+        let locals = udp.chain(streams);
         let source = self.route(remote.ip());
         // The listener at the very address that the route picks, else one at all addresses, else any.
         let fitness = |local: &SocketAddr| match local.ip() {
@@ -84,7 +138,7 @@ impl Outbound {
             ip if ip.is_loopback() == remote.ip().is_loopback() => 2,
             _ => 3,
         };
-        let same_family = locals.into_iter().filter(|local| local.is_ipv4() == remote.is_ipv4());
+        let same_family = locals.filter(|local| local.is_ipv4() == remote.is_ipv4());
         let local = same_family.min_by_key(fitness)?;
         Some(Hop { name, ..self.back(Path { transport, local, remote }) })
     }
@@ -127,8 +181,8 @@ const ROUTES: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use super::super::connections::Patience;
     use super::super::sink::Sink;
-    use super::super::tcp::Patience;
     use super::*;
     use crate::sip::message::ParseError;
 

@@ -8,13 +8,12 @@ use std::time::Duration;
 use super::Inner;
 use super::clock::Clock;
 use super::events::Events;
-use super::house;
 use super::metrics::Reading;
 use super::trace::Trace;
 use crate::base::{CallId, EmployeeId, Transport};
 use crate::call::CallEvent;
 use crate::call::ladder::Entry;
-use crate::config::{self, Settings, UnknownSource};
+use crate::config::{self, Certificate, Settings, UnknownSource};
 use crate::crm::Backend;
 use crate::crm::embedded::Rules;
 use crate::crm::model::CallRecord;
@@ -206,14 +205,26 @@ impl Handle {
         self.node.live.up()
     }
 
-    /// Hangs up every call that is up and waits until what they leave is saved, at most so long. Gives how many are not.
+    /// Hangs up every call that is up and waits until what they leave is saved, and every party has heard of it, at most
+    /// so long. Gives how many are not saved.
     pub async fn hang_up_all(&self, at_most: Duration) -> usize {
-        for call in self.live_calls() {
+        for (n, call) in self.live_calls().iter().enumerate() {
+            if n % AT_A_TIME == AT_A_TIME - 1 {
+                // Two thousand datagrams at once would be dropped on their way, all of them again half a second later.
+                tokio::time::sleep(BREATH).await;
+            }
             // One that ends by itself meanwhile is as good.
             let _ = self.hang_up(call.id);
         }
+        let heard = async {
+            self.node.live.settled().await;
+            // A BYE that got lost is sent again only while we are here.
+            while self.node.live.any_asks() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
         // Over time or not, the count says what is left.
-        let _ = tokio::time::timeout(at_most, self.node.live.settled()).await;
+        let _ = tokio::time::timeout(at_most, heard).await;
         self.node.live.unsettled()
     }
 
@@ -223,21 +234,28 @@ impl Handle {
     }
 }
 
+/// Calls that are hung up in one go …
+const AT_A_TIME: usize = 20;
+/// … and the pause behind them.
+const BREATH: Duration = Duration::from_millis(4);
+/// How often it is looked whether everybody has heard.
+const LOOK: Duration = Duration::from_millis(20);
+
 impl Inner {
     /// Puts other files in force, as far as that goes while running; says what needs a restart.
     pub(super) async fn take(&self, settings: &Settings) -> Vec<String> {
-        let directory = house::resolve(&settings.directory).await;
+        let directory = self.put_in_force(&settings.directory).await;
         let Backend::Embedded(crm) = self.outbox.crm();
         crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
         self.admission.set_rate(directory.limits.calls_per_second);
         self.admission.set_silent(settings.unknown_source == UnknownSource::Drop);
+        let certificate = settings.sip.tls.as_ref().map(Certificate::key);
+        self.outbound.connections().tls().set_certificate(certificate);
+        self.outbound.set_tcp_switch(settings.sip.tcp_switch);
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
-        let now = self.clock.now();
-        self.set_trunks(&directory);
         let may_register = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
-        self.registrar.keep_only(now, may_register);
+        self.registrar.keep_only(self.clock.now(), may_register);
         self.revise_subscriptions(&directory);
-        self.house.set_directory(directory, now.mono, self.live.up() > 0);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

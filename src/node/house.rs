@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use super::live::FarEnd;
 use super::registrar::Registrar;
 use super::subscriptions::WatchList;
-use crate::base::{EmployeeId, HostName, Instant, Transport, TrunkName, Wall, Way};
+use crate::base::{EmployeeId, HostName, Instant, TrunkName, Wall, Way};
 use crate::call::{Channel, Channels, Env};
 use crate::net::outbound::Outbound;
 use crate::net::sink::Path;
@@ -107,6 +107,11 @@ impl House {
             former.remove(0);
         }
         former.push((now, before));
+    }
+
+    /// The same files, their peers' addresses in another order.
+    pub(super) fn reorder(&self, directory: Arc<Directory>) {
+        self.directory.store(directory);
     }
 
     /// Whether what comes from `source` may concern a call's dialog with this far end: by the files in force, or by those
@@ -286,54 +291,20 @@ impl View<'_> {
     }
 }
 
-/// Looks up the names among the peers. A name that nobody knows keeps the peer without an address, with a warning:
-/// the other peers serve meanwhile, and a reload asks again.
-pub(super) async fn resolve(directory: &Directory) -> Arc<Directory> {
-    let mut resolved = directory.clone();
-    for trunk in &mut resolved.trunks {
-        if trunk.peers.iter().any(|peer| peer.ways.is_empty()) {
-            resolve_peers(&mut Arc::make_mut(trunk).peers).await;
-        }
-    }
-    for pbx in &mut resolved.pbxs {
-        if pbx.peers.iter().any(|peer| peer.ways.is_empty()) {
-            resolve_peers(&mut Arc::make_mut(pbx).peers).await;
-        }
-    }
-    Arc::new(resolved)
-}
-
-async fn resolve_peers(peers: &mut [Peer]) {
-    for peer in peers.iter_mut().filter(|peer| peer.ways.is_empty()) {
-        let transport = peer.transport.unwrap_or(Transport::Udp);
-        let port = peer.port.unwrap_or(transport.default_port());
-        let asked = tokio::net::lookup_host((peer.host.as_str(), port));
-        match tokio::time::timeout(LOOKUP, asked).await {
-            Ok(Ok(found)) => peer.ways = found.take(1).map(|address| Way { transport, address }).collect(),
-            Ok(Err(fault)) => {
-                tracing::warn!(peer = peer.uri, %fault, "the peer's name is not found; `ramal reload` asks again");
-            }
-            Err(_) => tracing::warn!(peer = peer.uri, "nobody answers for the peer's name; `ramal reload` asks again"),
-        }
-    }
-}
-
 /// For how long a registered phone may say nothing at all before it counts as gone.
 const PHONE_SILENCE: Duration = Duration::from_secs(8);
 /// Reloads that calls may outlive and still be spoken to from a second address of a trunk that has gone.
 const FORMER: usize = 16;
 /// For how long a peer that could not be reached comes last.
 const AVOIDED: Duration = Duration::from_secs(30);
-/// How long a name may take.
-const LOOKUP: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::PbxName;
+    use crate::net::connections::{Connections, Patience};
     use crate::net::outbound::Naming;
     use crate::net::sink::Sink;
-    use crate::net::tcp::{Connections, Patience};
     use crate::net::udp::Udp;
     use crate::route::testing::{house, peer};
     use crate::sip::message::ParseError;
@@ -413,15 +384,5 @@ mod tests {
         assert_eq!(house.placed(&ana), 0);
         house.count(ana.clone(), false, false);
         assert!(!busy());
-    }
-
-    #[tokio::test]
-    async fn a_name_among_the_peers_gets_its_address_and_an_unknown_one_none() {
-        let named = |host: &str| Peer { host: host.to_owned(), ways: Vec::new(), ..peer("127.0.0.1:5070") };
-        let house = house().pbx(|pbx| pbx.peers = vec![named("localhost"), named("nobody.invalid")]);
-        let resolved = resolve(&house.build()).await;
-        let peers = &resolved.pbxs[0].peers;
-        assert!(peers[0].ways.iter().any(|way| way.address.ip().is_loopback() && way.address.port() == 5070));
-        assert_eq!(peers[1].ways, []);
     }
 }

@@ -191,6 +191,11 @@ impl Live {
         }
     }
 
+    /// Whether any call still waits for an answer of one of its parties.
+    pub(super) fn any_asks(&self) -> bool {
+        self.calls.iter().any(|slot| slot.call.asks())
+    }
+
     /// Whether there is such a call.
     pub(super) fn has(&self, id: CallId) -> bool {
         self.calls.contains_key(&id)

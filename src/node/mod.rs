@@ -14,6 +14,7 @@ mod house;
 mod late;
 mod live;
 mod metrics;
+mod names;
 mod offenders;
 mod outside;
 mod perform;
@@ -47,6 +48,7 @@ use self::house::House;
 use self::late::NewsWire;
 use self::live::Live;
 use self::metrics::Metrics;
+use self::names::Names;
 use self::outside::Beyond;
 use self::receive::Reception;
 use self::registrar::Registrar;
@@ -56,13 +58,16 @@ use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
 use crate::base::{CallIds, EmployeeId, Ids, Transport, Wall};
-use crate::config::{Settings, UnknownSource};
+use crate::config::{Certificate, Settings, UnknownSource};
 use crate::crm::Backend;
 use crate::crm::embedded::{Embedded, Rules};
 use crate::crm::outbox::Outbox;
+use crate::net::connections::{Connections, Patience};
+use crate::net::listener::Listener;
 use crate::net::outbound::{Naming, Outbound};
+use crate::net::resolve::Resolver;
 use crate::net::sink::Sink;
-use crate::net::tcp::{self, Connections, Patience};
+use crate::net::tls::Roots;
 use crate::net::udp::Udp;
 use crate::route::plan::Presence;
 use crate::sip::transaction;
@@ -74,13 +79,28 @@ pub struct Node {
     tasks: JoinSet<()>,
 }
 
+/// What a node believes of the world around it.
+pub struct World {
+    /// Who knows names.
+    pub resolver: Resolver,
+    /// Who vouches for peers over TLS.
+    pub roots: Roots,
+}
+
+impl World {
+    /// As the system has it.
+    pub fn of_system() -> Self {
+        Self { resolver: Resolver::of_system(), roots: Roots::System }
+    }
+}
+
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A listener's address cannot be had.
     #[error("cannot listen on {transport}:{at}: {cause}; {mend}", mend = mend(.cause), transport = .transport.as_str().to_ascii_lowercase())]
     Listen {
-        /// By UDP or TCP.
+        /// By which transport.
         transport: Transport,
         /// Where.
         at: SocketAddr,
@@ -116,6 +136,7 @@ struct Inner {
     live: Live,
     timers: Timers,
     house: House,
+    names: Names,
     admission: Admission,
     registrar: Registrar,
     beyond: Beyond,
@@ -137,13 +158,21 @@ struct Inner {
 impl Node {
     /// Starts a node by these settings, which were read from `path`.
     pub async fn start(settings: Settings, path: PathBuf) -> Result<Self, StartError> {
+        Self::start_in(World::of_system(), settings, path).await
+    }
+
+    /// The same, in a world of one's own.
+    pub async fn start_in(world: World, settings: Settings, path: PathBuf) -> Result<Self, StartError> {
         let clock = Clock::start();
         let sockets = Sockets::bind(&settings.sip.listen)?;
         let rules = &settings.trace;
         let rules = TraceRules { path: rules.path.clone(), size: rules.size, keep: rules.keep };
         let trace = Trace::open(rules, clock)
             .map_err(|cause| StartError::Trace { path: settings.trace.path.clone(), cause })?;
-        let directory = house::resolve(&settings.directory).await;
+        let mut ids = Ids::from_os();
+        let names = Names::new(clock, world.resolver, sockets.listening.clone(), ids.fork());
+        names.ask_all(&settings.directory).await;
+        let directory = Arc::new(names.fill(&settings.directory));
         let store = open_store(&settings, clock).await?;
         let crm_rules = Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country);
         let crm = Backend::Embedded(Embedded::open(&store, crm_rules).await?);
@@ -162,25 +191,27 @@ impl Node {
         let naming = Naming { advertise: settings.sip.advertise, local: settings.sip.local.clone() };
         let node = Arc::new_cyclic(|node| {
             let sink: Arc<dyn Sink> = Arc::new(Reception(node.clone()));
-            let connections = Connections::new(sink, Patience::default());
-            let tcp = sockets.tcp.iter().map(tcp::Listener::local).collect();
+            let connections = Connections::trusting(world.roots, sink, Patience::default());
+            connections.tls().set_certificate(settings.sip.tls.as_ref().map(Certificate::key));
+            let streams = sockets.streams.iter().map(|listener| (listener.transport(), listener.local())).collect();
             Inner {
                 clock,
                 live: Live::new(),
                 timers: Timers::default(),
                 house,
+                names,
                 admission,
                 registrar,
                 beyond: Beyond::new(Ids::from_os(), sip_timers),
                 subscribers: Subscribers::new(Ids::from_os()),
                 repeats: Repeats::new(t.t1),
-                outbound: Outbound::new(sockets.udp.clone(), tcp, connections, naming),
+                outbound: Outbound::new(sockets.udp.clone(), streams, connections, naming),
                 store,
                 outbox,
                 events: Events::new(clock.now()),
                 trace,
                 metrics: Metrics::new(),
-                ids: Mutex::new((Ids::from_os(), CallIds::default())),
+                ids: Mutex::new((ids, CallIds::default())),
                 sip_timers,
                 listening: sockets.listening.clone(),
                 path,
@@ -188,7 +219,9 @@ impl Node {
             }
         });
         news.connect(&node);
-        node.set_trunks(&directory);
+        node.outbound.set_tcp_switch(node.began_with.sip.tcp_switch);
+        node.tell_tcp_peers();
+        node.set_trunks(&node.house.directory_kept());
         let tasks = node.run(sockets);
         Ok(Self { handle: Handle { node }, tasks })
     }
@@ -225,7 +258,7 @@ impl Inner {
             });
             tasks.spawn(async move { udp.drain().await });
         }
-        for listener in sockets.tcp {
+        for listener in sockets.streams {
             let connections = self.outbound.connections();
             tasks.spawn(connections.accept(listener));
         }
@@ -233,6 +266,8 @@ impl Inner {
         tasks.spawn(async move { node.timers.run(node.clock, |call| surviving(|| node.wake(call))).await });
         tasks.spawn(Arc::clone(self).run_beyond());
         tasks.spawn(Arc::clone(self).run_subscriptions());
+        let node = Arc::clone(self);
+        tasks.spawn(async move { node.keep_names().await });
         let node = Arc::clone(self);
         tasks.spawn(async move { node.forget_old_calls().await });
         tasks
@@ -269,13 +304,14 @@ async fn presences(store: &Store) -> Result<HashMap<EmployeeId, Presence>, Store
 /// The listeners, bound.
 struct Sockets {
     udp: Vec<Arc<Udp>>,
-    tcp: Vec<tcp::Listener>,
+    /// TCP, and what runs over it.
+    streams: Vec<Listener>,
     listening: Vec<(Transport, SocketAddr)>,
 }
 
 impl Sockets {
     fn bind(listen: &[(Transport, SocketAddr)]) -> Result<Self, StartError> {
-        let mut sockets = Self { udp: Vec::new(), tcp: Vec::new(), listening: Vec::new() };
+        let mut sockets = Self { udp: Vec::new(), streams: Vec::new(), listening: Vec::new() };
         for &(transport, at) in listen {
             let fails = |cause| StartError::Listen { transport, at, cause };
             let local = match transport {
@@ -285,13 +321,12 @@ impl Sockets {
                     sockets.udp.push(udp);
                     local
                 }
-                Transport::Tcp => {
-                    let tcp = tcp::Listener::bind(at).map_err(fails)?;
-                    let local = tcp.local();
-                    sockets.tcp.push(tcp);
+                Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                    let listener = Listener::bind(transport, at).map_err(fails)?;
+                    let local = listener.local();
+                    sockets.streams.push(listener);
                     local
                 }
-                Transport::Tls | Transport::Ws | Transport::Wss => continue, // `check` warns of them
             };
             sockets.listening.push((transport, local));
         }

@@ -61,6 +61,9 @@ impl Sink for Reception {
     fn unreachable(&self, path: Path, sent: &[u8]) {
         let Some(node) = self.0.upgrade() else { return };
         tracing::debug!(to = %path.remote, "a message did not get there");
+        if node.outbound.send_back(path, sent) {
+            return;
+        }
         node.lost(path);
         let branch = top_branch(sent);
         if branch.is_some_and(is_outside) {

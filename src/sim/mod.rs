@@ -63,6 +63,8 @@ pub(crate) struct Sim {
     pub lamps: Vec<(Watched, CallId, Vec<DialogInfo>)>,
     /// What phones do by themselves when they are called, by employee or extension.
     pub scripts: HashMap<String, Vec<(Duration, Act)>>,
+    /// All phones and customers want their provisionals acknowledged.
+    pub insist_on_prack: bool,
     /// Peers at which nothing arrives.
     dead: Vec<SocketAddr>,
     /// Whose registered phones are where, and how they are called.
@@ -99,6 +101,7 @@ impl Sim {
             published: Vec::new(),
             lamps: Vec::new(),
             scripts: HashMap::new(),
+            insist_on_prack: false,
             dead: Vec::new(),
             phone_names: HashMap::new(),
             network: Network::new(ids.fork()),
@@ -176,6 +179,9 @@ impl Sim {
     ) -> CallId {
         let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
         let (id, mut party) = Party::new(name, at.parse().expect("an address"), self.us, &mut self.ids, media);
+        if self.insist_on_prack {
+            party.ua.insist_on_prack();
+        }
         let sends = party.call(self.now, user, from, offer);
         self.parties.push((id, party));
         self.schedule(id, script.iter().map(|(ms, act)| (Duration::from_millis(*ms), act.clone())));
@@ -441,7 +447,10 @@ impl Sim {
             None => self.house.directory.employee_at(&user).map_or(user, |e| e.id.to_string()),
         };
         let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
-        let (id, party) = Party::new(&name, at, self.us, &mut self.ids, media);
+        let (id, mut party) = Party::new(&name, at, self.us, &mut self.ids, media);
+        if self.insist_on_prack {
+            party.ua.insist_on_prack();
+        }
         self.parties.push((id, party));
         let script = self.scripts.get(&name).cloned().unwrap_or_else(|| vec![(Duration::from_millis(20), Act::Ring)]);
         self.schedule(id, script);

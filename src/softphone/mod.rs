@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use crate::base::{CallId, Hop, Ids, LegId, Now, Transport};
 use crate::sip::agent::{
-    AgentOut, CallerId, ForkId, Invitation, LegEvent, OutgoingInvite, Received, RequestId, Target, Transmit, UserAgent,
+    AgentOut, CallerId, CancelReason, ForkId, Invitation, LegEvent, OutgoingInvite, Reason, Received, RequestId,
+    Target, Transmit, UserAgent,
 };
 use crate::sip::transaction::Timers;
 
@@ -26,18 +27,28 @@ pub enum Act {
     Redirect(Vec<String>),
     /// BYE.
     HangUp,
+    /// BYE that says why.
+    HangUpBecause(Reason),
     /// CANCEL.
     Cancel,
+    /// CANCEL that says why.
+    CancelBecause(Reason),
     /// REFER to this URI.
     Refer(String),
     /// Re-INVITE, sendonly.
     Hold,
+    /// Re-INVITE with the connection address 0.0.0.0, as RFC 2543 held.
+    HoldByAddress,
     /// Re-INVITE, sendrecv.
     Resume,
+    /// Re-INVITE that says what was said.
+    Refresh,
     /// Re-INVITE that leaves the offer to the other side.
     OfferlessReinvite,
     /// UPDATE with an offer.
     Update,
+    /// The same before the answer.
+    EarlyUpdate,
     /// INFO with a digit.
     Info,
 }
@@ -189,7 +200,14 @@ impl Party {
                 self.ua.redirect(now, contacts, &mut out);
             }
             Act::Cancel if matches!(self.state, State::Calling | State::Ringing) => {
-                self.ua.cancel(now, self.leg, crate::sip::agent::CancelReason::CallerGaveUp, &mut out);
+                self.ua.cancel(now, self.leg, CancelReason::CallerGaveUp, &mut out);
+            }
+            Act::CancelBecause(why) if matches!(self.state, State::Calling | State::Ringing) => {
+                self.ua.cancel(now, self.leg, CancelReason::Because(*why), &mut out);
+            }
+            Act::HangUpBecause(why) if up => {
+                self.state = State::Over(0);
+                self.ua.bye_because(now, self.leg, Some(*why), &mut out);
             }
             Act::HangUp if up => {
                 self.state = State::Over(0);
@@ -199,6 +217,16 @@ impl Party {
                 self.ua.refer(now, self.leg, to, &mut out);
             }
             Act::Hold if up && self.ua.may_offer(self.leg) => self.offer(now, "sendonly", &mut out),
+            Act::HoldByAddress if up && self.ua.may_offer(self.leg) => {
+                self.version += 1;
+                let held = String::from_utf8_lossy(&self.sdp())
+                    .replace(&format!("c=IN IP4 {}", self.at.ip()), "c=IN IP4 0.0.0.0");
+                self.ua.reinvite(now, self.leg, Some(held.into()), &mut out);
+            }
+            Act::Refresh if up && self.ua.may_offer(self.leg) => {
+                let sdp = self.sdp();
+                self.ua.reinvite(now, self.leg, Some(sdp), &mut out);
+            }
             Act::Resume if up && self.ua.may_offer(self.leg) => self.offer(now, "sendrecv", &mut out),
             Act::OfferlessReinvite if up && self.ua.may_offer(self.leg) => {
                 self.ua.reinvite(now, self.leg, None, &mut out);
@@ -207,6 +235,11 @@ impl Party {
                 self.version += 1;
                 let sdp = self.sdp();
                 self.ua.update(now, self.leg, sdp, &mut out);
+            }
+            Act::EarlyUpdate if self.state == State::Ringing => {
+                self.version += 1;
+                let (fork, sdp) = (ForkId { leg: self.leg, n: 0 }, self.sdp());
+                self.ua.update_early(now, self.leg, fork, sdp, &mut out);
             }
             Act::Info if up => {
                 let body = crate::sip::agent::Body {
@@ -321,6 +354,11 @@ impl Party {
     pub fn last_offer(&self) -> &str {
         let is_offer = |l: &&String| l.starts_with("reinvite") || l.starts_with("update");
         self.log.iter().rev().find(is_offer).map_or("none", String::as_str)
+    }
+
+    /// Why her call ended, as the other side's CANCEL or BYE said.
+    pub fn reason(&self) -> Option<Reason> {
+        self.ua.reason(self.leg)
     }
 
     /// What the NOTIFYs of her REFER said, in order.

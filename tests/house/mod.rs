@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ramal::base::Transport;
-use ramal::node::{Handle, Node};
+use ramal::node::{Handle, Node, World};
 use tokio::net::UdpSocket;
 
 /// Long for a machine under load, short for a person.
@@ -30,7 +30,25 @@ pub struct House {
 impl House {
     /// Starts it, with these lines more in its file.
     pub async fn open(more: &str) -> Self {
-        let (carrier, office) = (Wire::new().await, Wire::new().await);
+        Self::open_with((Wire::new().await, Wire::new().await), more, |_, text| text).await
+    }
+
+    /// Starts it with these peers, and its file changed by somebody who may put others beside it.
+    pub async fn open_with(
+        peers: (Wire, Wire),
+        more: &str,
+        change: impl FnOnce(&std::path::Path, String) -> String,
+    ) -> Self {
+        Self::open_in(World::of_system(), peers, more, change).await
+    }
+
+    /// The same, in a world of its own.
+    pub async fn open_in(
+        world: World,
+        (carrier, office): (Wire, Wire),
+        more: &str,
+        change: impl FnOnce(&std::path::Path, String) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().display();
         let text = format!(
@@ -72,24 +90,35 @@ queue = "sales"
             office.at()
         );
         let path = folder.path().join("ramal.toml");
-        std::fs::write(&path, text).unwrap();
-        Self::start(folder, carrier, office).await
+        std::fs::write(&path, change(folder.path(), text)).unwrap();
+        Self::start(world, folder, carrier, office).await
     }
 
     /// Stops it and starts it again, on other ports.
     pub async fn restart(self) -> Self {
         self.node.stop().await;
-        Self::start(self.folder, self.carrier, self.office).await
+        Self::start(World::of_system(), self.folder, self.carrier, self.office).await
     }
 
-    async fn start(folder: tempfile::TempDir, carrier: Wire, office: Wire) -> Self {
+    async fn start(world: World, folder: tempfile::TempDir, carrier: Wire, office: Wire) -> Self {
         let path = folder.path().join("ramal.toml");
         let loaded = ramal::config::load(&path).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-        let node = Node::start(loaded.settings, path).await.unwrap();
+        let node = Node::start_in(world, loaded.settings, path).await.unwrap();
         let handle = node.handle();
         let at = |transport| handle.listening().iter().find(|(t, _)| *t == transport).unwrap().1;
         let (udp, tcp) = (at(Transport::Udp), at(Transport::Tcp));
         Self { node, folder, udp, tcp, carrier, office }
+    }
+
+    /// Its file, and what was put beside it.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The listeners of a transport.
+    pub fn listening(&self, transport: Transport) -> Vec<SocketAddr> {
+        let handle = self.handle();
+        handle.listening().iter().filter(|(spoken, _)| *spoken == transport).map(|(_, at)| *at).collect()
     }
 
     pub fn handle(&self) -> Handle {
@@ -120,7 +149,11 @@ pub struct Wire(UdpSocket);
 
 impl Wire {
     pub async fn new() -> Self {
-        Self(UdpSocket::bind("127.0.0.1:0").await.unwrap())
+        Self::bound("127.0.0.1:0").await
+    }
+
+    pub async fn bound(at: &str) -> Self {
+        Self(UdpSocket::bind(at).await.unwrap())
     }
 
     /// At this address, at any port or at that one.

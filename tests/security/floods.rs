@@ -1,9 +1,10 @@
 //! Class 4, and what past the limits costs: many connections, many calls, the same call again and again.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use crate::attack::{Attack, CUSTOMER, LINE};
 use crate::house::{header, invite};

@@ -19,7 +19,7 @@ async fn floods_of_headers_vias_and_parts_are_refused_and_the_call_beside_them_g
     let carrier = &attack.house.carrier;
     let plain = |id: &str| invite(carrier, LINE, CUSTOMER, id);
     let many = |line: &str, count: usize| line.repeat(count) + "Max-Forwards";
-    let via = format!("Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKdeep\r\n");
+    let via = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKdeep\r\n".to_string();
     let deep = (0..2_000)
         .map(|n| format!("--b{n}\r\nContent-Type: multipart/mixed;boundary=b{}\r\n\r\n", n + 1))
         .collect::<String>();

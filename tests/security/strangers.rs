@@ -1,7 +1,9 @@
 //! S1, S2, S4, S9 and classes 3, 10, 14, 15: people whom the files don't know.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::attack::{Attack, CUSTOMER, LINE, head, options, request};
 use crate::house::{Wire, header, invite};
@@ -120,7 +122,7 @@ async fn a_customers_call_to_a_line_stays_a_customers_whoever_she_says_she_is() 
     attack.house.office.expect("INVITE ").await;
     let calls = attack.house.handle().live_calls();
     assert_eq!(calls[0].direction.as_str(), "incoming");
-    assert_ne!(calls[0].employee.as_ref().map(|e| e.as_str()), Some("ana"), "the caller is not ana");
+    assert_ne!(calls[0].employee.as_ref().map(ramal::base::EmployeeId::as_str), Some("ana"), "the caller is not ana");
     attack.leaves_the_log_alone().await;
 }
 
@@ -137,7 +139,7 @@ async fn a_small_request_with_a_forged_via_makes_no_answer_larger_or_elsewhere()
         for forged in [
             // Answers go to the address that it came from, whatever Via says.
             request(&stranger, method, &id).replace(&format!("UDP {at}"), &format!("UDP {}", victim.at())),
-            request(&stranger, method, &id).replace("rport", &format!("received=127.0.0.9;maddr=127.0.0.9;rport")),
+            request(&stranger, method, &id).replace("rport", "received=127.0.0.9;maddr=127.0.0.9;rport"),
             request(&stranger, method, &id).replace("rport", &format!("rport={}", victim.at().port())),
             // The shortest that may be answered at all.
             format!(

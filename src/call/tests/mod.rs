@@ -2,6 +2,7 @@
 
 mod bridge;
 mod crm;
+mod dialogs;
 mod lamps;
 mod loss;
 mod phones;

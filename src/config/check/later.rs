@@ -3,7 +3,6 @@
 use crate::config::fault::{At, Fault, Place, Report};
 use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawPbx, RawQueue, RawTrunk};
 use crate::config::settings::MediaMode;
-use crate::config::value::AnyTransport;
 use crate::route::directory::{Fallback, UnknownClient};
 
 /// `mode = "bypass"` beside keys that need media to pass through us. Only what is written is at odds.
@@ -52,7 +51,6 @@ const fn is_voicemail(way: &RawFallback) -> bool {
 pub(super) fn not_yet(raw: &Raw, whole: &Place, report: &Report) {
     media(raw, whole, report);
     crm(raw, report);
-    sip(raw, report);
     raw.trunks.iter().for_each(|trunk| self::trunk(trunk, report));
     raw.pbxs.iter().for_each(|pbx| self::pbx(pbx, report));
     raw.employees.iter().for_each(|employee| self::employee(employee, report));
@@ -91,18 +89,6 @@ fn crm(raw: &Raw, report: &Report) {
     for (name, place) in &crm.others {
         warn(Some(place), name, "the embedded CRM in classic mode has no use for it", report);
     }
-}
-
-fn sip(raw: &Raw, report: &Report) {
-    let Some(sip) = &raw.sip else { return };
-    for listener in sip.listen.iter().flat_map(|list| &list.value) {
-        if let AnyTransport::NotYet(name) = listener.value.0 {
-            warn(Some(&listener.place), &format!("[sip]: listening by {name}"), "udp and tcp are", report);
-        }
-    }
-    warn(sip.tls.as_ref(), "[sip.tls]", "udp and tcp are spoken, without TLS", report);
-    let switch = on(sip.tcp_switch.as_ref());
-    warn(switch, "[sip]: `tcp_switch`", "a request goes by the transport that the peer's URI names", report);
 }
 
 fn trunk(trunk: &RawTrunk, report: &Report) {

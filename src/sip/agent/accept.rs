@@ -80,7 +80,7 @@ impl UserAgent {
         let mut session = Session::default();
         session.hear(&request.headers);
         self.loop_cookie = Some(tokens::loop_cookie(request));
-        self.reliable = Reliable::wanted_by(&request.headers);
+        self.reliable = Reliable::wanted_by(&request.headers, self.insists_on_prack);
         self.legs.push(Leg {
             id: LegId::A,
             call_id: ringing.blank.call_id.clone(),

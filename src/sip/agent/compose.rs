@@ -7,7 +7,7 @@ use rsip::Method;
 
 use super::credentials::with_credentials_of;
 use super::{CancelReason, OutgoingInvite, Reason};
-use crate::base::Hop;
+use crate::base::{Hop, Transport};
 use crate::sip::dialog::Dialog;
 use crate::sip::dialog::reliable::RELIABLE;
 pub(super) use crate::sip::message::sdp as sdp_of;
@@ -243,7 +243,14 @@ pub(super) fn way_back(request: &Request, hop: Hop) -> Hop {
 ///
 /// A name instead of an address would have to be resolved, and what can't be sent to (no port, the other family of
 /// addresses) can't be right: then the hop that the dialog was set up by.
+///
+/// Whoever came by TLS or WebSocket is reached by her own connection alone: nobody has told the name that a certificate
+/// at another address would have to show, and WebSocket clients listen nowhere (RFC 7118 §5.4: their Contact is
+/// ".invalid").
 pub(super) fn next_hop(dialog: &Dialog, hop: Hop) -> Hop {
+    if hop.name.is_none() && !matches!(hop.transport, Transport::Udp | Transport::Tcp) {
+        return hop;
+    }
     match socket_of(dialog.route().next) {
         Some(remote) if remote.is_ipv4() == hop.local.is_ipv4() => Hop { remote, ..hop },
         _ => hop,

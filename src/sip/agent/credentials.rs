@@ -217,7 +217,9 @@ impl UserAgent {
             calling.silence = None;
         }
         let branch = tokens::branch(self.call, leg, &mut self.ids);
-        request.headers.set(Name::Via, build::via(hop.transport, hop.advertised, &branch));
+        let cookie = self.loop_cookie.filter(|_| purpose == Purpose::Invite);
+        let via = tokens::with_loop_cookie(&build::via(hop.transport, hop.advertised, &branch), cookie);
+        request.headers.set(Name::Via, via);
         request.headers.set(Name::CSeq, build::cseq(cseq, request.method));
         self.start(now, leg, hop, (&branch, cseq), (request, purpose), out);
         if let Some(retry) = self.clients.last_mut().and_then(|client| client.retry.as_mut()) {
@@ -241,8 +243,11 @@ impl Leg {
 
     /// The number of a request that follows one with this number in the dialog with this tag.
     fn number_after(&mut self, cseq: u32, tag: Option<&str>) -> u32 {
-        let own = match &self.usage {
-            Usage::Calling(_) => None,
+        let own = match &mut self.usage {
+            Usage::Calling(calling) => {
+                let mut early = calling.forks.iter_mut().map(|fork| &mut fork.dialog);
+                early.find(|dialog| tag.is_some_and(|tag| *dialog.remote.tag == *tag))
+            }
             _ => self.dialog_mut().filter(|dialog| tag.is_some_and(|tag| *dialog.remote.tag == *tag)),
         };
         match own {

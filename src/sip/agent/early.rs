@@ -10,16 +10,16 @@ use crate::base::{Hop, LegId, Now};
 use crate::sip::dialog::{Dialog, OutOfTurn};
 use crate::sip::message::{Headers, Name, Request};
 
-/// Keeps the number that a request in an early dialog took.
-pub(super) fn keep_cseq(leg: Option<&mut Leg>, n: u16, dialog: &Dialog) {
-    if let Some(Leg { usage: Usage::Calling(calling), .. }) = leg
-        && let Some(fork) = calling.forks.get_mut(usize::from(n))
-    {
-        fork.dialog.local_cseq = dialog.local_cseq;
-    }
-}
-
 impl UserAgent {
+    /// Keeps the number that a request in the early dialog of a leg that we called took.
+    pub(super) fn keep_cseq(&mut self, fork: ForkId, dialog: &Dialog) {
+        if let Some(Leg { usage: Usage::Calling(calling), .. }) = self.leg_mut(fork.leg)
+            && let Some(fork) = calling.forks.get_mut(usize::from(fork.n))
+        {
+            fork.dialog.local_cseq = dialog.local_cseq;
+        }
+    }
+
     /// Whether an UPDATE with an offer may go in the early dialog of this fork now: on its own leg, or on the A leg in
     /// the one that speaks for it.
     ///
@@ -56,7 +56,7 @@ impl UserAgent {
         {
             early.dialog.local_cseq = dialog.local_cseq;
         }
-        keep_cseq(self.leg_mut(leg), fork.n, &dialog);
+        self.keep_cseq(ForkId { leg, n: fork.n }, &dialog);
         id
     }
 

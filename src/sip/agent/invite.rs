@@ -12,6 +12,7 @@ use super::{
     tokens,
 };
 use crate::base::{Hop, LegId, Now};
+use crate::sip::dialog::reliable::RELIABLE;
 use crate::sip::dialog::{Dialog, End, LastRSeq, LocalCseq, RemoteCseq, RouteSet, uri_of};
 use crate::sip::message::{Address, Name, Request, Response, build};
 use crate::sip::transaction::{ClientKey, Effects};
@@ -53,6 +54,7 @@ impl UserAgent {
         let request = target.routes.iter().fold(request, |request, route| request.with(Name::Route, route.as_str()));
         let request = with_history(request, invite, &target.uri, &hop);
         let request = if sent.offered { compose::with_reliable(request) } else { request };
+        let request = if self.insists_on_prack { request.with(Name::Require, RELIABLE) } else { request };
         let mut session = Session::default();
         session.offer(invite.offer.as_ref());
         let request = compose::with_sdp(session.ask(request), invite.offer.clone());

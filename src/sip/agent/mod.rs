@@ -77,6 +77,8 @@ pub struct UserAgent {
     flows: Vec<LegId>,
     /// It has sent a REFER, as only phones do: it takes NOTIFYs.
     is_phone: bool,
+    /// It is a phone that has all its provisionals acknowledged, and requires the same of whom it calls.
+    insists_on_prack: bool,
     /// What answers challenges on the A leg.
     caller_account: Option<Arc<Account>>,
 }
@@ -100,6 +102,7 @@ impl UserAgent {
             last_leg: 0,
             flows: Vec::new(),
             is_phone: false,
+            insists_on_prack: false,
             caller_account: None,
         }
     }
@@ -193,6 +196,11 @@ impl UserAgent {
             response.headers.via().and_then(|via| via.branch).zip(response.headers.cseq())?;
         let mut asked = self.clients.iter().filter(|client| client.cseq == cseq && client.key.matches(branch, method));
         asked.next().map(|client| client.hop.remote)
+    }
+
+    /// Whether a request of ours waits for its final answer.
+    pub fn asks(&self) -> bool {
+        self.clients.iter().any(transactions::Outgoing::is_open)
     }
 
     /// The A leg's caller is a registered phone: requests to it go where its INVITE came from.

@@ -21,6 +21,11 @@ impl UserAgent {
         id
     }
 
+    /// From now on its INVITEs have `Require: 100rel`, and its own provisionals are reliable wherever the caller can.
+    pub fn insist_on_prack(&mut self) {
+        self.insists_on_prack = true;
+    }
+
     /// Whether a 200 came that carried the offer, and its ACK waits for our answer.
     pub fn owes_ack(&self, leg: LegId) -> bool {
         matches!(self.leg(leg).map(|l| &l.usage), Some(Usage::Up { ack: Ack::Owed { .. }, .. }))

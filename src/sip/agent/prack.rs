@@ -8,7 +8,7 @@ use rsip::Method;
 use super::accept::with_sdp;
 use super::leg::{Bye, Calling, Leg, Usage};
 use super::transactions::{Purpose, Wants};
-use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose, early};
+use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose};
 use crate::base::{Hop, Instant, LegId, Now};
 use crate::sip::dialog::RAck;
 use crate::sip::dialog::reliable::{self, MOST_FIRST_RSEQ, RELIABLE};
@@ -24,8 +24,7 @@ const MOST_WAITING: usize = 8;
 pub(super) struct Reliable {
     /// The one that waits for its PRACK.
     ///
-    /// RFC 3262 §3: "The UAS MUST NOT send a second reliable provisional response until the first is acknowledged" by
-    /// PRACK.
+    /// RFC 3262 §3: "The UAS MUST NOT send a second reliable provisional response until the first is acknowledged."
     in_flight: Option<Unpracked>,
     /// Those after it.
     waiting: VecDeque<Provisional>,
@@ -59,9 +58,10 @@ struct Unpracked {
 }
 
 impl Reliable {
-    /// For this INVITE; `None` where its caller doesn't require it.
-    pub(super) fn wanted_by(invite: &Headers) -> Option<Box<Self>> {
-        invite.has_token(&Name::Require, RELIABLE).then(Box::default)
+    /// For this INVITE; `None` where its caller doesn't require it, and, to one who insists, can't.
+    pub(super) fn wanted_by(invite: &Headers, insists: bool) -> Option<Box<Self>> {
+        let is_possible = insists && invite.has_token(&Name::Supported, RELIABLE);
+        (is_possible || invite.has_token(&Name::Require, RELIABLE)).then(Box::default)
     }
 
     /// When something of it is due.
@@ -98,6 +98,8 @@ impl UserAgent {
         let rseq = early.rseq.map_or(first, |last| last.wrapping_add(1));
         early.rseq = Some(rseq);
         let tag = early.dialog.local.tag.clone();
+        // RFC 3311 §4: by Allow in a reliable provisional the caller learns that she may UPDATE before the answer.
+        let response = response.with(Name::Allow, compose::ALLOW);
         let response = response.with(Name::Require, RELIABLE).with(Name::RSeq, rseq.to_string());
         if let Some(reliable) = &mut self.reliable {
             let (bytes, answers) = (response.to_bytes(), !response.body.is_empty());
@@ -129,7 +131,7 @@ impl UserAgent {
         self.reliable.as_ref().is_some_and(|reliable| reliable.withheld.is_some())
     }
 
-    /// A final refusal goes. RFC 3262 §3: "it SHOULD NOT continue to retransmit the unacknowledged reliable provisional
+    /// A final refusal goes. RFC 3262 §3: the UAS "SHOULD NOT continue to retransmit the unacknowledged reliable provisional
     /// responses, but it MUST be prepared to process PRACK requests for those outstanding responses."
     pub(super) fn stop_provisionals(&mut self) {
         let Some(reliable) = &mut self.reliable else { return };
@@ -163,7 +165,7 @@ impl UserAgent {
             fork = early.fork;
         }
         match compose::sdp_of(&request.headers, &request.body) {
-            // RFC 3262 §5: "the UAC MAY generate an additional offer in the PRACK": the other side's to answer, as the
+            // RFC 3262 §5: "it MAY generate an additional offer in the PRACK": the other side's to answer, as the
             // offer of an UPDATE.
             // deviates: where it is refused the PRACK is too ("it MUST be responded to with a 2xx"), and has done its
             // work all the same; a 2xx has no way to refuse an offer.
@@ -263,7 +265,7 @@ impl UserAgent {
         let mut dialog = known.dialog.clone();
         let add = |request: Request, _: &Hop| request.with(Name::RAck, rack.text());
         self.send_in(now, fork.leg, (&mut dialog, hop), (Method::PRack, Purpose::Prack), add, out);
-        early::keep_cseq(self.leg_mut(fork.leg), fork.n, &dialog);
+        self.keep_cseq(fork, &dialog);
         true
     }
 

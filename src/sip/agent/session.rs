@@ -75,7 +75,7 @@ impl Session {
         };
         let asked = SessionExpires { seconds: asked.seconds.max(least), ..asked };
         let request = request.with(Name::SessionExpires, asked.to_string());
-        // RFC 4028 §7.3: after a 422 "the Min-SE header field MUST be present" in the retry; and it stays.
+        // RFC 4028 §7.3 wants Min-SE in what follows a 422, and in all that follows in the dialog.
         match self.min_se {
             Some(least) => request.with(Name::MinSe, least.to_string()),
             None => request,
@@ -146,8 +146,8 @@ impl UserAgent {
         leg.session.say(sdp);
         let Some(terms) = leg.session.accept(now.mono, &headers) else { return response };
         let response = response.with(Name::SessionExpires, terms.in_response().to_string());
-        // RFC 4028 §9: "If the refresher parameter in the Session-Expires header field in the 2xx response has a value of
-        // "uac", the UAS MUST place a Require header field into the response with the value "timer"."
+        // RFC 4028 §9: where the 2xx has refresher=uac, "the UAS MUST place a Require header field into the response with
+        // the value 'timer'."
         if terms.whose == Whose::Theirs { response.with(Name::Require, TIMER) } else { response }
     }
 
@@ -169,7 +169,8 @@ impl UserAgent {
     ///
     /// RFC 4028 §7.4: "It is RECOMMENDED that the UPDATE request not contain an offer, but a re-INVITE SHOULD contain
     /// one, even if the details of the session have not changed. In that case, the offer MUST indicate that it has not
-    /// changed. In the case of SDP, this is accomplished by including the same value for the origin field".
+    /// changed. In the case of SDP, this is accomplished by including the same value for the origin field as did previous
+    /// SDP messages to its peer."
     fn refresh_session(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
         let said = self.leg(leg).and_then(|leg| leg.session.said.clone());
         let by_update = self.updates(leg);

@@ -58,8 +58,8 @@ pub(super) fn with_loop_cookie(via: &str, cookie: Option<u64>) -> String {
 
 /// Whether an INVITE is one that we have sent for this same caller to this same callee: a proxy has brought it back.
 ///
-/// RFC 3261 §16.3: "The request may contain a Via header field with a sent-by value that equals a value placed into
-/// previous requests by the proxy": "the request has been forwarded by this element before. The request has either
+/// RFC 3261 §16.3: "If the request contains a Via header field with a sent-by value that equals a value placed into
+/// previous requests by the proxy, the request has been forwarded by this element before. The request has either
 /// looped or is legitimately spiraling through the element." Asked for somebody else it spirals, as a forward does, and
 /// is a call. One that comes back through a B2BUA has no Via of ours any more; it ends by Max-Forwards, which
 /// goes on counting through us.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use crate::base::Instant;
 use crate::sip::message::{Headers, Name};
 
-/// The shortest interval that we take, in seconds. RFC 4028 §5: "The minimum timer … MUST NOT be less than 90 seconds".
+/// The shortest interval that we take, in seconds. RFC 4028 §9: "This minimum interval MUST NOT be lower than 90 seconds."
 pub const MIN_SE: u32 = 90;
 
-/// The interval that we ask for, in seconds. RFC 4028 §4: "a value of 1800 seconds (30 minutes) is RECOMMENDED".
+/// The interval that we ask for, in seconds. RFC 4028 §4: "1800 seconds (30 minutes) is RECOMMENDED as the value for the
+/// Session-Expires header field."
 pub const USUAL: u32 = 1_800;
 
 /// The option tag.
@@ -93,12 +94,14 @@ pub struct Terms {
 impl Terms {
     /// What we, as UAS, make of a request that we accept; `None`: no timer runs.
     ///
-    /// A request whose interval is too short has been refused with 422 before ([`is_too_short`]); one that cannot
-    /// be (its sender would not understand) gets ours.
+    /// A request whose interval is too short has been refused with 422 before ([`is_too_short`]); one whose sender would
+    /// not understand that gets no timer: RFC 4028 §9: "The UAS MUST NOT increase the value of the Session-Expires header
+    /// field."
     pub fn as_uas(request: &Headers) -> Option<Self> {
         let knows = request.has_token(&Name::Supported, TIMER) || request.has_token(&Name::Require, TIMER);
-        let least = request.number(&Name::MinSe).unwrap_or(MIN_SE).max(MIN_SE);
+        let least = request.number(&Name::MinSe).unwrap_or(MIN_SE);
         match SessionExpires::of(request) {
+            Some(asked) if asked.seconds < MIN_SE => None,
             Some(asked) => {
                 // RFC 4028 §9, table 2: a refresher that the request names stays; a UAC that knows no timers cannot be
                 // it. Where it leaves the choice, whoever asks for a timer keeps it.
@@ -106,10 +109,10 @@ impl Terms {
                     Some(Refresher::Uac) | None if knows => Whose::Theirs,
                     _ => Whose::Ours,
                 };
-                Some(Self { seconds: asked.seconds.max(least), whose })
+                Some(Self { seconds: asked.seconds, whose })
             }
-            // RFC 4028 §9: "If the incoming request … does not have a Session-Expires header field", the UAS may ask
-            // for one: a peer that died is found by our refreshes.
+            // RFC 4028 §9 lets the UAS ask for a timer where the request has none: a peer that died is found by our
+            // refreshes.
             None => knows.then_some(Self { seconds: USUAL.max(least), whose: Whose::Ours }),
         }
     }
@@ -121,7 +124,7 @@ impl Terms {
                 let whose = if given.refresher == Some(Refresher::Uas) { Whose::Theirs } else { Whose::Ours };
                 Some(Self { seconds: given.seconds.max(MIN_SE), whose })
             }
-            // RFC 4028 §7.2: without Session-Expires in the 2xx no timer runs, "The UAC MAY … perform refreshes". An UPDATE
+            // RFC 4028 §7.2: without Session-Expires in the 2xx no timer runs, but we may refresh all the same. An UPDATE
             // without SDP costs nothing and finds a dead peer; a re-INVITE might break more than it saves.
             None => may_update.then_some(Self { seconds: USUAL, whose: Whose::OursAlone }),
         }
@@ -133,7 +136,8 @@ impl Terms {
         SessionExpires { seconds: self.seconds, refresher: Some(refresher) }
     }
 
-    /// Session-Expires of a request of ours in the dialog. RFC 4028 §7.4: it "SHOULD" keep the interval and, by its refresher parameter, the role that each side has.
+    /// Session-Expires of a request of ours in the dialog: RFC 4028 §7.4 wants it to keep the interval and, by its
+    /// refresher parameter, the role that each side has.
     pub fn in_request(self) -> SessionExpires {
         let refresher = if self.whose == Whose::Theirs { Refresher::Uas } else { Refresher::Uac };
         SessionExpires { seconds: self.seconds, refresher: Some(refresher) }
@@ -142,9 +146,9 @@ impl Terms {
 
 /// Whether a request asks for a shorter interval than we take, and understands it when told so.
 ///
-/// RFC 4028 §9: "If an incoming request contains a Supported header field with a value "timer" and a Session Expires
-/// header field", the UAS "MAY reject the INVITE request with a 422 (Session Interval Too Small) response if the session
-/// interval … is smaller than the minimum interval defined by the UAS' local policy".
+/// RFC 4028 §9: "If an incoming request contains a Supported header field with a value 'timer' and a Session Expires
+/// header field, the UAS MAY reject the INVITE request with a 422 (Session Interval Too Small) response if the session
+/// interval in the Session-Expires header field is smaller than the minimum interval defined by the UAS' local policy."
 pub fn is_too_short(request: &Headers) -> bool {
     request.has_token(&Name::Supported, TIMER)
         && SessionExpires::of(request).is_some_and(|asked| asked.seconds < MIN_SE)
@@ -181,10 +185,10 @@ impl SessionTimer {
     /// Of a session that has just been set up or refreshed.
     pub fn start(terms: Terms, now: Instant) -> Self {
         let interval = Duration::from_secs(terms.seconds.into());
-        // RFC 4028 §10: "the side not performing refreshes … SHOULD send a BYE to terminate the session, slightly before
-        // the session expiration. The minimum of 32 seconds and one third of the session interval is RECOMMENDED."
+        // RFC 4028 §10: "if the side not performing refreshes does not receive a session refresh request before the session
+        // expiration, it SHOULD send a BYE to terminate the session, slightly before the session expiration. The minimum of 32 seconds and one third of the session interval is RECOMMENDED."
         let end = now + (interval - MARGIN.min(interval / 3));
-        // "It is RECOMMENDED that this refresh be sent once half the session interval has elapsed."
+        // RFC 4028 §7.2: "It is RECOMMENDED that this refresh be sent once half the session interval has elapsed."
         let at = now + interval / 2;
         let state = match terms.whose {
             Whose::Theirs => State::Watching { end },
@@ -252,7 +256,7 @@ mod tests {
             ("timer", None, Some((1_800, Ours))),
             ("", Some("600;refresher=uac"), Some((600, Ours))),
             ("", Some("600"), Some((600, Ours))),
-            ("", Some("10"), Some((90, Ours))),
+            ("", Some("10"), None),
             ("100rel", None, None),
             ("", Some("soon"), None),
         ] {

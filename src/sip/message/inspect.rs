@@ -60,7 +60,7 @@ impl Objection {
             // understands" … "the Accept-Encoding header field".
             Self::MediaType => response.with(Name::Accept, "application/sdp"),
             Self::ContentEncoding => response.with(Name::AcceptEncoding, "identity"),
-            // RFC 4028 §9: "The 422 response MUST contain a Min-SE header field with the minimum timer for that server."
+            // RFC 4028 §9: "the UAS MUST include a Min-SE header field with the value of its minimum interval."
             Self::SessionInterval => response.with(Name::MinSe, session_timer::MIN_SE.to_string()),
             Self::Date => response.with_reason("Date is malformed"),
             Self::NoAddressOfRecord => response.with_reason("To is no address of record"),

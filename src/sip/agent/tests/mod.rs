@@ -3,11 +3,14 @@
 mod called;
 mod calling;
 mod credentials;
+mod early;
 mod ending;
 mod in_dialog;
 mod pair;
+mod prack;
 mod refer;
 mod script;
+mod session;
 mod storm;
 
 use bytes::Bytes;
@@ -68,7 +71,10 @@ fn told(event: &LegEvent) -> String {
             format!("{} failed {status} {by:?}{contacts}", leg.0)
         }
         LegEvent::ReInvited { request, offer } => format!("{} reinvited{}", request.leg.0, sdp(offer)),
-        LegEvent::Updated { request, .. } => format!("{} updated", request.leg.0),
+        LegEvent::Updated { request, fork, .. } => {
+            let fork = fork.map(|fork| format!(" {}/{}", fork.leg.0, fork.n)).unwrap_or_default();
+            format!("{} updated{fork}", request.leg.0)
+        }
         LegEvent::Passing { request, method, .. } => format!("{} passing {method}", request.leg.0),
         LegEvent::Referred { request, refer_to, subscribed, .. } => {
             format!("{} referred {} {subscribed}", request.leg.0, refer_to.uri)

@@ -1,0 +1,7 @@
+//! `ramal::fuzz::one_digest` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    ramal::fuzz::one_digest(bytes);
+});
