@@ -1,6 +1,7 @@
 //! What a call wants done.
 
-use crate::base::{EmployeeId, PhoneNumber};
+use super::Word;
+use crate::base::{CallId, EmployeeId, PhoneNumber};
 use crate::crm::model::{CallRecord, EntityRef, OwedWrite};
 use crate::sip::agent::Transmit;
 
@@ -42,10 +43,18 @@ pub enum CallAction {
     },
     /// A transfer came to its end: for `ramal_transfers_total`.
     Transferred {
-        /// `blind`, `attended`, `pbx`, `console`.
+        /// `blind`, `attended`, `takeover`, `redirect`, `pbx`, `console`.
         kind: &'static str,
         /// `answered`, `failed`.
         result: &'static str,
+    },
+    /// Say this to another call; where there is none (any more), it comes back as `Unheard`. The legs of a
+    /// [`Word::Gives`] are the other call's from then on.
+    Say {
+        /// The other call.
+        to: CallId,
+        /// What.
+        word: Word,
     },
     /// The caller hears it ring for the first time: for `ramal_post_dial_delay_seconds`.
     PostDialDelay(std::time::Duration),

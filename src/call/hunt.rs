@@ -34,10 +34,20 @@ pub(super) enum Quarry {
     Transfer(Dialled),
 }
 
+impl Quarry {
+    /// The same, for a transfer.
+    pub(super) fn for_transfer(&self) -> Self {
+        match self {
+            Self::Dialled(dialled) | Self::Transfer(dialled) => Self::Transfer(dialled.clone()),
+            Self::Line => Self::Line,
+        }
+    }
+}
+
 /// A hunt under way.
 #[derive(Debug)]
 pub(super) struct Hunt {
-    quarry: Quarry,
+    pub(super) quarry: Quarry,
     /// What the legs say: who calls, the offer, who referred.
     invite: OutgoingInvite,
     /// The legs that ring now.
@@ -47,7 +57,7 @@ pub(super) struct Hunt {
     /// When their time is over.
     pub(super) until: Instant,
     /// Who was rung already.
-    rung: Vec<Destination>,
+    pub(super) rung: Vec<Destination>,
     /// For each party that was rung and rings no more: its own final code, `None` where we stopped ringing it.
     pub(super) finals: SmallVec<[Option<u16>; 4]>,
 }
@@ -68,6 +78,20 @@ impl Hunt {
         Self { quarry, invite, ringing, called, until: Instant::default(), rung, finals }
     }
 
+    /// One that goes on with legs that ring already, called for another call.
+    pub(super) fn taken_over(
+        quarry: Quarry,
+        invite: OutgoingInvite,
+        (rung, until): (Vec<Destination>, Instant),
+        legs: &[LegId],
+        now: Instant,
+    ) -> Self {
+        let mut hunt = Self::new(quarry, invite, rung);
+        legs.iter().for_each(|leg| hunt.rings(*leg));
+        hunt.until = until.min(now + TRANSFER_RING);
+        hunt
+    }
+
     fn rings(&mut self, leg: LegId) {
         self.ringing.push(leg);
         self.called.push(leg);
@@ -76,11 +100,6 @@ impl Hunt {
     /// Whether it called this leg, rings it or not.
     pub(super) fn has_called(&self, leg: LegId) -> bool {
         self.called.contains(&leg)
-    }
-
-    /// Whether the legs' INVITEs carry the offer.
-    pub(super) fn offers(&self) -> bool {
-        self.invite.offer.is_some()
     }
 
     /// The last code that a party gave by itself.

@@ -38,6 +38,8 @@ pub(super) struct Leg {
     said: Option<Said>,
     /// Its far end holds.
     pub(super) holds: bool,
+    /// Who was there before, where the PBX put somebody else there.
+    before: Vec<LegRecord>,
 }
 
 /// Whom a leg of ours called.
@@ -100,7 +102,13 @@ impl Leg {
             heard,
             said: None,
             holds: false,
+            before: Vec::new(),
         }
+    }
+
+    /// A leg of somebody who calls in, to take a place.
+    pub(super) fn comer(employee: EmployeeId, called: Option<Called>, offer: Option<Bytes>) -> Self {
+        Self::new(employee.to_string(), Some(employee), called, offer)
     }
 
     /// Whether it still rings, or waits to.
@@ -121,6 +129,40 @@ impl Leg {
         if let Some(since) = self.talks_since.take() {
             self.talked += now - since;
         }
+    }
+
+    /// It goes on in another call, as the leg that is given here: without its past, which stays in this one.
+    pub(super) fn moves(&mut self, now: Instant) -> Self {
+        let mut moved = Self::new(self.label.clone(), self.employee.clone(), self.called.clone(), self.heard.clone());
+        moved.said.clone_from(&self.said);
+        moved.state = self.state;
+        moved.rang = self.rang.filter(|_| self.is_calling()).map(|_| now);
+        self.end_talk(now);
+        if self.is_calling() {
+            // It was neither answered nor missed here.
+            self.called = None;
+        }
+        self.state = LegState::Over;
+        moved
+    }
+
+    /// Somebody else talks at its far end from now on.
+    pub(super) fn becomes(&mut self, called: Called, now: Instant) {
+        self.before.extend(self.record(now).filter(|_| self.employee.is_some()));
+        let next = Self::new(
+            called.destination.label().to_owned(),
+            called.destination.employee().cloned(),
+            Some(called),
+            self.heard.clone(),
+        );
+        let (said, holds, before) = (self.said.take(), self.holds, std::mem::take(&mut self.before));
+        *self = Self { said, holds, before, ..next };
+        self.begin_talk(now);
+    }
+
+    /// Those who were there before.
+    pub(super) fn before(&self) -> impl Iterator<Item = LegRecord> {
+        self.before.iter().cloned()
     }
 
     /// We ring it no longer.
@@ -162,6 +204,11 @@ impl Leg {
             self.heard = Some(sdp.clone());
             self.holds = matches!(sdp::direction(sdp), sdp::Direction::SendOnly | sdp::Direction::Inactive);
         }
+    }
+
+    /// What was last said to its far end.
+    pub(super) fn last_said(&self) -> Option<Bytes> {
+        self.said.as_ref().map(|said| said.sdp.clone())
     }
 
     /// `sdp` as it may be sent to this leg's far end: untouched while its origin continues what was said before,

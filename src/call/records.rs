@@ -82,7 +82,7 @@ impl Call {
     /// One entry for each employee who was rung, in the order in which they first were.
     fn leg_records(&self, until: Now) -> Vec<LegRecord> {
         let mut records: Vec<LegRecord> = Vec::with_capacity(self.legs.len().saturating_sub(1));
-        for record in self.legs.iter().filter_map(|l| l.record(until.mono)) {
+        for record in self.legs.iter().flat_map(|l| l.before().chain(l.record(until.mono))) {
             match records.iter_mut().find(|r| r.employee == record.employee) {
                 Some(same) => {
                     same.ring_seconds += record.ring_seconds;

@@ -51,6 +51,7 @@ impl Call {
             offer: self.leg(LegId::A).and_then(|a| a.heard.clone()),
             referred_by: None,
             diversion: None,
+            replaces: None,
         };
         self.hunt_on(Hunt::new(quarry, invite, Vec::new()), cx)
     }
@@ -195,9 +196,17 @@ impl Call {
         self.stop_ringing(&mut hunt, CancelReason::AnsweredElsewhere, cx);
         let Some(leg) = self.leg_mut(winner) else { return Phase::Hunting(hunt) };
         leg.hear(sdp);
-        leg.begin_talk(cx.now.mono);
         // an answer that came in an early 183 only is what the 200 means
         let body = leg.heard.clone();
+        let offered = !self.ua.owes_ack(winner);
+        self.connected(fork, body, offered, cx)
+    }
+
+    /// The caller gets her 200, with this answer (or offer, where not `offered`), and talks with this leg.
+    pub(super) fn connected(&mut self, fork: ForkId, body: Option<Bytes>, offered: bool, cx: &mut Cx<'_>) -> Phase {
+        let winner = fork.leg;
+        let Some(leg) = self.leg_mut(winner) else { return Phase::Fresh };
+        leg.begin_talk(cx.now.mono);
         let employee = leg.employee.clone();
         let label = leg.label.clone();
         let body = body.map(|b| self.say(LegId::A, &b));
@@ -211,6 +220,6 @@ impl Call {
         self.talks(winner, employee, cx);
         self.publish("call.answered", cx);
         let longest = cx.now.mono + cx.env.directory().limits.longest_call;
-        Phase::Talking(Bridge::new(LegId::A, winner, hunt.offers(), longest))
+        Phase::Talking(Bridge::new(LegId::A, winner, offered, longest))
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Inner;
 use super::live::{Arm, Busy, Owed, Removed, Turn, Wire};
 use crate::base::{CallId, Instant, Pii};
-use crate::call::{CallAction, CallEvent};
+use crate::call::{CallAction, CallEvent, Word};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
 use crate::crm::{Crm, WhoCalls};
 use crate::sip::agent::Transmit;
@@ -29,6 +29,35 @@ impl Inner {
         self.follow(call, turn)
     }
 
+    /// One call says something to another.
+    fn say(self: &Arc<Self>, from: CallId, to: CallId, word: Word) {
+        let to = match &word {
+            Word::Asks { replaces, .. } => self.live.home_of(to, &replaces.call_id),
+            _ => to,
+        };
+        let given: Vec<Box<str>> = match &word {
+            Word::Gives(gift) => gift.sip_call_ids().map(Into::into).collect(),
+            _ => Vec::new(),
+        };
+        let now = self.clock.now();
+        let view = self.house.view(&self.outbound, now.mono);
+        match self.live.step(to, now, CallEvent::Said { from, word }, &view, &**self) {
+            Turn::Unknown(event) => {
+                if let CallEvent::Said { word, .. } = *event {
+                    // Its actions are owed behind this one.
+                    self.tell(from, CallEvent::Unheard(word));
+                }
+            }
+            turn => {
+                // Not before the other call has them: until then this one passes on what comes for them.
+                if !given.is_empty() {
+                    self.live.moved(from, to, given);
+                }
+                self.follow(to, turn);
+            }
+        }
+    }
+
     /// A call's wake-up came due.
     pub(super) fn wake(self: &Arc<Self>, call: CallId) {
         let now = self.clock.now();
@@ -38,7 +67,7 @@ impl Inner {
 
     fn follow(self: &Arc<Self>, call: CallId, turn: Turn) -> bool {
         let (mut perform, arm) = match turn {
-            Turn::Unknown => return false,
+            Turn::Unknown(_) => return false,
             Turn::Crashed => {
                 self.crashed(call);
                 return true;
@@ -94,6 +123,7 @@ impl Inner {
             CallAction::Rung(employee) => self.house.rung(employee, self.clock.now().wall),
             CallAction::Busy { employee, busy, placed } => self.house.count(employee, busy, placed),
             CallAction::Transferred { kind, result } => self.metrics.transferred(kind, result),
+            CallAction::Say { to, word } => self.say(call, to, word),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
             CallAction::Finish => self.finish(call),
         }

@@ -15,12 +15,13 @@ use super::live::{Claim, InviteKeys};
 use super::strangers::modest;
 use super::surviving::surviving;
 use crate::base::{CallId, EmployeeId, Hop};
-use crate::call::{Beginning, Call, CallEvent};
+use crate::call::{Beginning, Call, CallEvent, Replacing};
 use crate::net::sink::{Path, Sink};
 use crate::route::{self, Entry, Origin, Refusal};
 use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
 use crate::sip::message::{
-    self, Fault, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
+    self, Fault, Headers, Limits, Message, Name, ParseError, Replaces, Request, Response, Status, inspect, method_text,
+    parse,
 };
 use crate::sip::transaction::ServerKey;
 
@@ -79,6 +80,7 @@ impl Inner {
                 self.metrics.received(method, Some(response.status.code()));
                 // One that answers nothing of ours is dropped: nothing answers a response.
                 if let Some(call) = response.headers.via().and_then(|via| call_of_branch(via.branch?)) {
+                    let call = self.home_of(call, &response.headers);
                     self.hand_over(call, came.path, response.into());
                 }
             }
@@ -87,6 +89,11 @@ impl Inner {
                 self.requested(came, request);
             }
         }
+    }
+
+    /// The call that has the leg of a message: one that has moved is not where its tags and branches say.
+    fn home_of(&self, named: CallId, headers: &Headers) -> CallId {
+        self.live.home_of(named, headers.call_id().map(AsRef::<str>::as_ref).unwrap_or_default())
     }
 
     /// Gives a message to its call; false where that is gone.
@@ -99,14 +106,16 @@ impl Inner {
         let path = came.path;
         let known = match request.headers.to_tag() {
             // RFC 3261 §12.2.2: "If the request has a tag in the To header field", it is inside a dialog.
-            Some(tag) => call_of_tag(tag).filter(|call| self.live.has(*call)),
+            Some(tag) => {
+                call_of_tag(tag).map(|call| self.home_of(call, &request.headers)).filter(|call| self.live.has(*call))
+            }
             None => match request.method {
                 Method::Invite | Method::Ack => self.live.claimed(&ServerKey::of(&request)),
                 Method::Cancel => self.live.claimed(&ServerKey::of_canceled(&request)),
                 _ => None,
             },
         };
-        match known {
+        match known.map(|call| self.home_of(call, &request.headers)) {
             Some(call) => {
                 if !self.may_say(call, path, &request) {
                     return self.refuse_inside(came, &request);
@@ -169,10 +178,7 @@ impl Inner {
         if origin == Origin::Stranger {
             return self.forbid(came, &request);
         }
-        // RFC 3891 §3: "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not
-        // Exist response." None is taken over by this release, and ringing somebody new would be no take-over.
-        let takes_over = request.headers.has(&Name::Replaces);
-        if request.headers.to_tag().is_some() || needs_dialog(request.method) || takes_over {
+        if request.headers.to_tag().is_some() || needs_dialog(request.method) {
             return self.answer(path, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
         }
         // A CANCEL is never inspected, and never gets here. Methods come before all else (RFC 3261 §8.2.1).
@@ -183,7 +189,40 @@ impl Inner {
         if let Some(objection) = inspect(&request, SUPPORTED) {
             return self.answer(path, objection.response(&request));
         }
+        if request.headers.has(&Name::Replaces) {
+            return self.replacing(path, &origin, request, &keys);
+        }
         self.invited(path, &origin, request, keys);
+    }
+
+    /// An INVITE that wants the place of a party of a call that is up.
+    fn replacing(self: &Arc<Self>, path: Path, origin: &Origin, request: Request, keys: &InviteKeys) {
+        let refuse = |node: &Self, request: &Request, status| node.answer(path, Response::to(request, status));
+        let replaces = one_replaces(&request);
+        // RFC 3891 §3: "If more than one Replaces header field is present in an INVITE …, the UAS MUST reject the
+        // request with a 400 Bad Request response."
+        let Some(replaces) = replaces else { return refuse(self, &request, Status::BAD_REQUEST) };
+        let call = call_of_tag(&replaces.to_tag).map(|call| self.live.home_of(call, &replaces.call_id));
+        // "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not Exist response."
+        // Nobody at a trunk has a place in a call of ours to give away.
+        let known = call.filter(|call| self.live.has(*call) && !matches!(origin, Origin::Trunk(_) | Origin::Stranger));
+        let Some(call) = known else { return refuse(self, &request, Status::CALL_DOES_NOT_EXIST) };
+        let directory = self.house.directory();
+        let identities = message::identities(&request);
+        let Some(by) = route::inbound::employee_of(&directory, origin, &identities).map(|e| e.id.clone()) else {
+            return refuse(self, &request, Status::FORBIDDEN);
+        };
+        match self.live.claim(keys, call) {
+            Claim::New => {}
+            Claim::Known(_) => return,
+            Claim::Merged => return refuse(self, &request, Status::LOOP_DETECTED),
+        }
+        if !self.live.keep_claim(keys, call) {
+            return refuse(self, &request, Status::CALL_DOES_NOT_EXIST);
+        }
+        let referred_by = request.headers.address(&Name::ReferredBy).map(|address| message::party(&address).user);
+        let received = Received { message: request.into(), hop: self.outbound.back(path) };
+        self.tell(call, CallEvent::Replacing(Box::new(Replacing { received, replaces, by, referred_by })));
     }
 
     fn asked_for_options(&self, came: Came, origin: &Origin, request: &Request) {
@@ -322,6 +361,12 @@ fn located(path: Path, mut response: Response) -> Response {
 /// RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
 fn response_target(path: Path, response: &Response) -> SocketAddr {
     if path.transport.is_reliable() { path.remote } else { response.headers.response_target(path.remote) }
+}
+
+/// The one dialog that an INVITE wants to replace.
+fn one_replaces(request: &Request) -> Option<Replaces> {
+    let mut all = request.headers.all(&Name::Replaces);
+    all.next().filter(|_| all.next().is_none()).and_then(|value| Replaces::parse(value))
 }
 
 /// The employee who calls a number outside.

@@ -19,6 +19,7 @@ pub(crate) struct House {
     pub busy: RefCell<HashMap<EmployeeId, i32>>,
     pub last_rung: RefCell<HashMap<EmployeeId, Wall>>,
     pub us: SocketAddr,
+    pub transport: Transport,
 }
 
 impl House {
@@ -61,7 +62,7 @@ impl Env for House {
         let (user, peers) = self.peers(destination)?;
         let fresh = |remote: &SocketAddr| tried.iter().all(|t| t.hop.remote != *remote);
         let remote = peers.iter().flat_map(|peer| &peer.ways).map(|way| way.address).find(fresh)?;
-        let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us, name: None };
+        let hop = Hop { transport: self.transport, local: self.us, remote, advertised: self.us, name: None };
         Some(Target::new(format!("sip:{user}@{remote}"), hop))
     }
 }

@@ -9,6 +9,7 @@ use crate::base::{CallId, Hop, Ids, LegId, Now, Transport};
 use crate::sip::agent::{
     AgentOut, CallerId, ForkId, Invitation, LegEvent, OutgoingInvite, Received, RequestId, Target, Transmit, UserAgent,
 };
+use crate::sip::message::{Name, Replaces};
 use crate::sip::transaction::Timers;
 
 /// What somebody does by herself.
@@ -28,6 +29,15 @@ pub enum Act {
     Cancel,
     /// REFER to this URI.
     Refer(String),
+    /// A second call, to this extension: done by who drives the phone, as are the next two.
+    Consult(String),
+    /// REFER in her first call, or in the second, that names the other one by Replaces.
+    ReferToConsulted {
+        /// In the second.
+        on_second: bool,
+    },
+    /// An INVITE with Replaces: takes the place of this phone in its call.
+    TakePlaceOf(String),
     /// Re-INVITE, sendonly.
     Hold,
     /// Re-INVITE, sendrecv.
@@ -36,6 +46,10 @@ pub enum Act {
     OfferlessReinvite,
     /// UPDATE with an offer.
     Update,
+    /// UPDATE without one, that says who speaks now: an extension.
+    UpdateIdentity(String),
+    /// Re-INVITE that says who speaks now: an extension.
+    ReinviteIdentity(String),
     /// INFO with a digit.
     Info,
 }
@@ -68,6 +82,8 @@ pub struct Party {
     pub state: State,
     /// What her INVITE said, where she was called.
     pub invitation: Option<Invitation>,
+    /// The Replaces of her INVITE, where she was called.
+    pub replaces: Option<String>,
     /// The last description that the other side sent: where her voice goes.
     pub heard: Option<Bytes>,
     /// What happened to her, for asserts: `180`, `200`, `reinvite sendonly`, `notify 100`.
@@ -77,6 +93,8 @@ pub struct Party {
     media: u16,
     version: u64,
     leg: LegId,
+    /// By what she calls.
+    pub transport: Transport,
     /// She answers an offer with her own media as they are.
     direction: &'static str,
 }
@@ -93,19 +111,21 @@ impl Party {
             ua,
             state: State::Calling,
             invitation: None,
+            replaces: None,
             heard: None,
             log: Vec::new(),
             finals: 0,
             media,
             version: 1,
             leg: LegId::A,
+            transport: Transport::Udp,
             direction: "sendrecv",
         };
         (call, party)
     }
 
     fn hop(&self) -> Hop {
-        Hop { transport: Transport::Udp, local: self.at, remote: self.us, advertised: self.at, name: None }
+        Hop { transport: self.transport, local: self.at, remote: self.us, advertised: self.at, name: None }
     }
 
     /// What she says of her media.
@@ -120,14 +140,26 @@ impl Party {
 
     /// Calls `user`; `offer` false: leaves the offer to the other side.
     pub fn call(&mut self, now: Now, user: &str, from: Option<&str>, offer: bool) -> Vec<Transmit> {
+        self.call_in_place(now, user, from, (offer, None, None))
+    }
+
+    /// The same, with Replaces and Referred-By.
+    pub fn call_in_place(
+        &mut self,
+        now: Now,
+        user: &str,
+        from: Option<&str>,
+        (offer, replaces, referred_by): (bool, Option<Replaces>, Option<String>),
+    ) -> Vec<Transmit> {
         let mut out = AgentOut::default();
         let target = Target::new(format!("sip:{user}@{}", self.us), self.hop());
         let invite = OutgoingInvite {
             caller: CallerId { display: String::new(), user: from.map(str::to_owned) },
             max_forwards: 70,
             offer: offer.then(|| self.sdp()),
-            referred_by: None,
+            referred_by,
             diversion: None,
+            replaces,
         };
         self.leg = self.ua.invite(now, &target, &invite, &mut out);
         out.sends
@@ -136,6 +168,11 @@ impl Party {
     /// Takes a message.
     pub fn receive(&mut self, now: Now, received: &Received) -> Vec<Transmit> {
         let mut out = AgentOut::default();
+        if self.invitation.is_none()
+            && let Some(replaces) = received.message.headers().get(&Name::Replaces)
+        {
+            self.replaces = Some(replaces.to_string());
+        }
         self.ua.receive(now, received, &mut out);
         self.settle(now, out)
     }
@@ -192,6 +229,14 @@ impl Party {
                 let sdp = self.sdp();
                 self.ua.update(now, self.leg, sdp, &mut out);
             }
+            Act::UpdateIdentity(who) if up => {
+                self.ua.identify_as(now, self.leg, (who, None), &mut out);
+            }
+            Act::ReinviteIdentity(who) if up && self.ua.may_offer(self.leg) => {
+                self.version += 1;
+                let sdp = self.sdp();
+                self.ua.identify_as(now, self.leg, (who, Some(sdp)), &mut out);
+            }
             Act::Info if up => {
                 let body = crate::sip::agent::Body {
                     content_type: "application/dtmf-relay".to_owned(),
@@ -203,6 +248,11 @@ impl Party {
             _ => {}
         }
         self.settle(now, out)
+    }
+
+    /// Her dialog, as the other side sees it: what a Replaces names it by.
+    pub fn replaced_by(&self) -> Option<Replaces> {
+        self.ua.dialog_named(self.leg)
     }
 
     fn offer(&mut self, now: Now, direction: &'static str, out: &mut AgentOut) {
@@ -274,6 +324,7 @@ impl Party {
                 });
                 self.ua.answer(now, request, 200, None, out);
             }
+            LegEvent::Identified { .. } => {}
             LegEvent::Referred { request, .. } => self.ua.answer(now, request, 603, None, out),
             LegEvent::Bye { request } => {
                 self.log.push("bye".to_owned());

@@ -1,5 +1,6 @@
 //! Whole calls in the sim, a file for each thing a call can do.
 
+mod attended;
 mod bridge;
 mod crm;
 mod loss;

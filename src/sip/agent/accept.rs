@@ -1,4 +1,5 @@
-//! Being called: the A leg's INVITE, our responses to it, its CANCEL and its ACK (RFC 3261 §9.2, §13.3).
+//! Being called: the A leg's INVITE and those that join by Replaces, our responses, CANCEL and ACK (RFC 3261 §9.2,
+//! §13.3).
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use rsip::Method;
 
 use super::leg::{Ack, Bye, Leg, Ringing, Unacked, Usage};
 use super::transactions::{Wants, send_all};
-use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose, tokens};
+use super::{AgentOut, ForkId, Invitation, LegEvent, Transmit, UserAgent, compose, tokens};
 use crate::base::{Hop, LegId, Now};
 use crate::sip::dialog::{Dialog, End, LocalCseq, RemoteCseq, RouteSet, uri_of, without_params};
 use crate::sip::message::{Name, Request, Response, Status, invitation};
@@ -20,8 +21,8 @@ impl UserAgent {
     /// A provisional answer to the A leg. `fork` chooses the early dialog: each fork has a To-tag of its own; `None`
     /// keeps the tag that was last used.
     pub fn progress(&mut self, now: Now, status: u16, fork: Option<ForkId>, sdp: Option<Bytes>, out: &mut AgentOut) {
-        let Some(at) = self.call_to_answer() else { return };
-        self.choose_tag(fork);
+        let Some(at) = self.call_to_answer(LegId::A) else { return };
+        self.choose_tag(LegId::A, fork);
         let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg(LegId::A) else { return };
         let server = &self.servers[at];
         let response = Response::to(&server.request, compose::status(status)).with_to_tag(&ringing.dialog.local.tag);
@@ -33,9 +34,14 @@ impl UserAgent {
 
     /// 200 to the A leg, with the To-tag of `fork`.
     pub fn accept(&mut self, now: Now, fork: ForkId, sdp: Option<Bytes>, out: &mut AgentOut) {
-        let Some(at) = self.call_to_answer() else { return };
-        self.choose_tag(Some(fork));
-        let Some(leg) = self.leg_mut(LegId::A) else { return };
+        self.accept_on(now, LegId::A, Some(fork), sdp, out);
+    }
+
+    /// 200 to the INVITE by which this leg came.
+    pub fn accept_on(&mut self, now: Now, leg: LegId, fork: Option<ForkId>, sdp: Option<Bytes>, out: &mut AgentOut) {
+        let Some(at) = self.call_to_answer(leg) else { return };
+        self.choose_tag(leg, fork);
+        let Some(leg) = self.leg_mut(leg) else { return };
         let Usage::Ringing(ringing) = &leg.usage else { return };
         let (dialog, offered) = (ringing.dialog.clone(), ringing.offered);
         leg.usage = Usage::Up { dialog, ack: Ack::Settled };
@@ -44,9 +50,14 @@ impl UserAgent {
 
     /// A final refusal of the A leg's INVITE. `retry_after` in seconds.
     pub fn reject(&mut self, now: Now, status: u16, retry_after: Option<u32>, out: &mut AgentOut) {
-        let Some(at) = self.call_to_answer() else { return };
-        self.choose_tag(None);
-        let Some(leg) = self.leg_mut(LegId::A) else { return };
+        self.reject_on(now, LegId::A, (status, retry_after), out);
+    }
+
+    /// A final refusal of the INVITE by which this leg came.
+    pub fn reject_on(&mut self, now: Now, leg: LegId, (status, retry_after): (u16, Option<u32>), out: &mut AgentOut) {
+        let Some(at) = self.call_to_answer(leg) else { return };
+        self.choose_tag(leg, None);
+        let Some(leg) = self.leg_mut(leg) else { return };
         let Usage::Ringing(ringing) = &leg.usage else { return };
         let tag = ringing.dialog.local.tag.clone();
         leg.end(Bye::None);
@@ -60,6 +71,27 @@ impl UserAgent {
 
     /// The INVITE that begins the call.
     pub(super) fn receive_invite(&mut self, now: Now, key: ServerKey, request: &Request, hop: Hop, out: &mut AgentOut) {
+        let invitation = self.called_by(now, LegId::A, key, request, hop, out);
+        out.events.push(LegEvent::Invited { invitation: Box::new(invitation) });
+    }
+
+    /// One more INVITE that is this call's, by its Replaces: a leg of its own, and what it asks for. 100 goes at once.
+    pub fn join(&mut self, now: Now, request: &Request, hop: Hop, out: &mut AgentOut) -> (LegId, Invitation) {
+        self.last_leg = self.last_leg.saturating_add(1);
+        let leg = LegId(self.last_leg);
+        let invitation = self.called_by(now, leg, ServerKey::of(request), request, hop, out);
+        (leg, invitation)
+    }
+
+    fn called_by(
+        &mut self,
+        now: Now,
+        id: LegId,
+        key: ServerKey,
+        request: &Request,
+        hop: Hop,
+        out: &mut AgentOut,
+    ) -> Invitation {
         let invitation = invitation(request);
         let ringing = Ringing {
             dialog: dialog_of(request),
@@ -69,7 +101,7 @@ impl UserAgent {
             remind: None,
         };
         self.legs.push(Leg {
-            id: LegId::A,
+            id,
             call_id: ringing.dialog.call_id.clone(),
             hop,
             usage: Usage::Ringing(ringing),
@@ -77,9 +109,9 @@ impl UserAgent {
             acks: Vec::new(),
             refers: 0,
         });
-        let at = self.open(key, LegId::A, hop, request, Wants::Call);
+        let at = self.open(key, id, hop, request, Wants::Call);
         self.trying(now, at, out);
-        out.events.push(LegEvent::Invited { invitation: Box::new(invitation) });
+        invitation
     }
 
     /// RFC 3261 §17.2.1: "The server transaction MUST generate a 100 (Trying) response unless it knows that the TU will
@@ -99,7 +131,7 @@ impl UserAgent {
         };
         let (leg, calls, is_open) = (invite.leg, invite.wants == Wants::Call, invite.is_open());
         if calls && is_open {
-            self.choose_tag(None);
+            self.choose_tag(leg, None);
         }
         // "The To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be
         // the same."
@@ -195,7 +227,7 @@ impl UserAgent {
     /// handle the possibility of lost provisional responses."
     pub(super) fn remind(&mut self, now: Now, out: &mut AgentOut) {
         let due = self.leg(LegId::A).and_then(Leg::next_wakeup).is_some_and(|due| now.mono >= due);
-        let Some(at) = self.call_to_answer().filter(|_| due) else { return };
+        let Some(at) = self.call_to_answer(LegId::A).filter(|_| due) else { return };
         let server = &mut self.servers[at];
         let effects = server.handle(now, &self.timers, ServerEvent::Again);
         send_all(effects, server.hop, server.leg, out);
@@ -208,15 +240,15 @@ impl UserAgent {
         }
     }
 
-    /// The server transaction of the A leg's INVITE, while it is without a final response.
-    fn call_to_answer(&self) -> Option<usize> {
-        self.servers.iter().position(|server| server.wants == Wants::Call && server.is_open())
+    /// The server transaction of the INVITE by which this leg came, while it is without a final response.
+    fn call_to_answer(&self, leg: LegId) -> Option<usize> {
+        self.servers.iter().position(|s| s.wants == Wants::Call && s.leg == leg && s.is_open())
     }
 
     /// Makes the fork's tag the one last used, a new one where it has none yet.
-    fn choose_tag(&mut self, fork: Option<ForkId>) {
+    fn choose_tag(&mut self, leg: LegId, fork: Option<ForkId>) {
         let fresh = tokens::tag(self.call, &mut self.ids);
-        if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(LegId::A) {
+        if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(leg) {
             let tag = ringing.tag_for(fork).unwrap_or(fresh);
             ringing.show(fork, tag);
         }

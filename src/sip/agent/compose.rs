@@ -14,8 +14,9 @@ use crate::sip::message::{Name, Request, Response, Status, build, parse_uri};
 /// The methods that we take: Allow.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
 
-/// The extensions that we understand: Supported. `norefersub` is RFC 4488's REFER without NOTIFYs.
-pub const SUPPORTED: &[&str] = &["norefersub"];
+/// The extensions that we understand: Supported. `replaces` stands first: phones that do not see it hand calls on
+/// blindly. `norefersub` is RFC 4488's REFER without NOTIFYs.
+pub const SUPPORTED: &[&str] = &["replaces", "norefersub"];
 
 /// What we are called in User-Agent.
 pub const USER_AGENT: &str = concat!("ramal/", env!("CARGO_PKG_VERSION"));

@@ -314,10 +314,13 @@ impl Leg {
     }
 }
 
-/// Adds who sent the call on: Referred-By (RFC 3892), Diversion (RFC 5806).
+/// Adds who sent the call on, and in whose stead: Referred-By (RFC 3892), Diversion (RFC 5806), Replaces (RFC 3891).
 fn with_history(mut request: Request, invite: &OutgoingInvite, hop: &Hop) -> Request {
     if let Some(referred_by) = &invite.referred_by {
         request = request.with(Name::ReferredBy, referred_by.as_str());
+    }
+    if let Some(replaces) = &invite.replaces {
+        request = request.with(Name::Replaces, replaces.to_string());
     }
     if let Some(number) = &invite.diversion {
         request = request.with(Name::Diversion, build::name_addr("", &build::sip_uri(number, hop.advertised)));

@@ -14,6 +14,7 @@ mod compose;
 mod in_dialog;
 mod invite;
 mod leg;
+mod moving;
 mod phone;
 mod receive;
 mod refer;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use api::*;
 pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
+pub use moving::{MovedLeg, Stage};
 pub use tokens::{call_of, call_of_branch, call_of_tag};
 
 use std::net::SocketAddr;
@@ -37,7 +39,7 @@ use crate::base::{CallId, Hop, Ids, Instant, LegId, Now};
 use crate::sip::dialog::UnderWay;
 use crate::sip::message::Request;
 pub use crate::sip::transaction::Timers;
-use crate::sip::transaction::{ClientEvent, ServerEvent};
+use crate::sip::transaction::{ClientEvent, ServerEvent, ServerKey};
 use leg::{Ack, Leg, Unacked, Usage};
 use refer::Subscription;
 use transactions::{Incoming, Outgoing, Purpose, Wants};
@@ -58,7 +60,7 @@ pub struct UserAgent {
     subscriptions: Vec<Subscription>,
     /// The last [`RequestId::n`] given away.
     last_request: u32,
-    /// The last leg that we called.
+    /// The last leg but the A leg: each that is called, calls in, or moves here gets the next number.
     last_leg: u16,
     /// It has sent a REFER, as only phones do: it takes NOTIFYs.
     is_phone: bool,
@@ -146,10 +148,12 @@ impl UserAgent {
     }
 
     /// Where the far end of the dialog that a request means may be expected: at the address that its INVITE came from or
-    /// went to, or at its remote target's. A CANCEL means the A leg's INVITE. `None`: there is no such dialog.
+    /// went to, or at its remote target's. A CANCEL means its INVITE. `None`: there is no such dialog.
     pub fn far_end(&mut self, request: &Request) -> Option<[SocketAddr; 2]> {
         if request.method == Method::Cancel {
-            return self.leg(LegId::A).map(|leg| [leg.hop.remote; 2]);
+            let canceled = ServerKey::of_canceled(request);
+            let leg = self.servers.iter().find(|server| server.key == canceled).map_or(LegId::A, |invite| invite.leg);
+            return self.leg(leg).map(|leg| [leg.hop.remote; 2]);
         }
         let headers = &request.headers;
         let call_id = headers.call_id().map(|id| &**id).unwrap_or_default();
@@ -159,6 +163,11 @@ impl UserAgent {
             let dialog = leg.dialog_of(call_id, ours, theirs)?;
             Some([hop.remote, compose::next_hop(dialog, hop).remote])
         })
+    }
+
+    /// Where its INVITE came from or went to.
+    pub fn remote(&self, leg: LegId) -> Option<SocketAddr> {
+        self.leg(leg).map(|leg| leg.hop.remote)
     }
 
     /// Whether an offer may be sent on this leg now: none is under way in either direction.
