@@ -24,7 +24,7 @@ use crate::call::{Beginning, Call, CallAction, CallEvent, Publication, Replacing
 use crate::crm::model::{Lookup, WriteNews};
 use crate::route::directory::Directory;
 use crate::route::plan::Presence;
-use crate::route::{Origin, Refusal, inbound, origin};
+use crate::route::{Dialled, Origin, Refusal, inbound, origin};
 use crate::sip::agent::{Received, Transmit, call_of, call_of_tag};
 use crate::sip::message::{Limits, Message, Name, Replaces, Request, invitation, parse, party};
 use crate::sip::transaction::{ServerKey, Timers};
@@ -67,6 +67,7 @@ pub(crate) struct Sim {
     pub transfers: Vec<(&'static str, &'static str)>,
     /// What nobody's request was answered, by the shell.
     pub refused: Vec<u16>,
+    said_to_carrier: Vec<Bytes>,
     network: Network,
     claims: HashMap<ServerKey, CallId>,
     /// Legs that are in another call than the one that their tags name.
@@ -102,6 +103,7 @@ impl Sim {
             transport: Transport::Udp,
             transfers: Vec::new(),
             refused: Vec::new(),
+            said_to_carrier: Vec::new(),
             network: Network::new(ids.fork()),
             claims: HashMap::new(),
             moved: HashMap::new(),
@@ -277,6 +279,20 @@ impl Sim {
         self.send_all(sends);
     }
 
+    /// The console's button, on the only call that is up.
+    #[track_caller]
+    pub(crate) fn hand_on(&mut self, to: Dialled) -> &mut Self {
+        let up: Vec<CallId> = self.calls.iter().filter(|(_, call)| !call.is_ended()).map(|(id, _)| *id).collect();
+        let [id] = up[..] else { panic!("{} calls are up", up.len()) };
+        self.tell(id, CallEvent::HandOn(to));
+        self
+    }
+
+    /// Every message that `ramal` has sent to the carrier.
+    pub(crate) fn said_to_carrier(&self) -> &[Bytes] {
+        &self.said_to_carrier
+    }
+
     /// Runs until `so`, at most ten simulated minutes.
     #[track_caller]
     pub(crate) fn run_until(&mut self, so: impl Fn(&Self) -> bool) -> &mut Self {
@@ -379,6 +395,9 @@ impl Sim {
 
     fn send_all(&mut self, sends: Vec<Transmit>) {
         for transmit in sends {
+            if transmit.hop.local == self.us && transmit.hop.remote == CARRIER.parse().expect("an address") {
+                self.said_to_carrier.push(transmit.bytes.clone());
+            }
             assert!(
                 !(transmit.again && transmit.hop.transport.is_reliable() && is_request(&transmit.bytes)),
                 "a stream needs no retransmission: {:?}",

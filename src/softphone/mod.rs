@@ -93,6 +93,8 @@ pub struct Party {
     media: u16,
     version: u64,
     leg: LegId,
+    /// She refuses every offer inside her dialog with 488.
+    pub refuses_offers: bool,
     /// By what she calls.
     pub transport: Transport,
     /// She answers an offer with her own media as they are.
@@ -118,6 +120,7 @@ impl Party {
             media,
             version: 1,
             leg: LegId::A,
+            refuses_offers: false,
             transport: Transport::Udp,
             direction: "sendrecv",
         };
@@ -345,6 +348,9 @@ impl Party {
     fn answer_offer(&mut self, now: Now, request: RequestId, offer: Option<&Bytes>, what: &str, out: &mut AgentOut) {
         let way = offer.map_or("offerless".to_owned(), |o| format!("{:?}", crate::sdp::direction(o)).to_lowercase());
         self.log.push(format!("{what} {way}"));
+        if self.refuses_offers {
+            return self.ua.answer(now, request, 488, None, out);
+        }
         self.heard = offer.cloned().or(self.heard.take());
         self.version += 1;
         let sdp = self.sdp();

@@ -2,10 +2,12 @@
 
 mod attended;
 mod bridge;
+mod connected;
 mod crm;
 mod loss;
 mod queue;
 mod setup;
+mod takeover;
 mod transfer;
 
 use std::time::Duration;
