@@ -6,7 +6,7 @@ CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
 # command:Debian package
-TEST_TOOLS := cc:build-essential sipp:sip-tester
+TEST_TOOLS := cc:build-essential sipp:sip-tester kamailio:kamailio
 LOAD_TOOLS := $(TEST_TOOLS) python3:python3
 
 .PHONY: test test-long load bench lint test-tools load-tools nextest

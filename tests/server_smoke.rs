@@ -21,34 +21,12 @@ fn as_method(method: &str) -> String {
 #[tokio::test]
 async fn options_gets_200_with_allow_and_accept() {
     let house = House::open("").await;
-    let long = OPTIONS.replace("Content-Length", &format!("User-Agent: {}\r\nContent-Length", "probe ".repeat(30)));
-    for (wire, question) in [(&house.carrier, OPTIONS), (&Wire::new().await, &long)] {
-        let answer = house.ask(wire, question).await;
-        assert!(answer.starts_with("SIP/2.0 200 OK\r\n"), "{answer}");
-        assert!(header(&answer, "Allow").contains("INVITE"), "{answer}");
-        assert_eq!(header(&answer, "Accept"), "application/sdp");
-        assert!(answer.contains("Supported:"), "{answer}");
-        assert_eq!(header(&answer, "CSeq"), "7 OPTIONS");
-    }
-    house.close().await;
-}
-
-#[tokio::test]
-async fn a_stranger_gets_no_more_bytes_than_she_sent() {
-    let house = House::open("").await;
-    let stranger = Wire::new().await;
-    let unreadable = OPTIONS.replace("SIP/2.0\r\nVia", "SIP/7.0\r\nVia");
-    for question in [
-        OPTIONS,
-        &as_method("INVITE"),
-        &as_method("REGISTER"),
-        &as_method("SUBSCRIBE"),
-        &as_method("FROB"),
-        &unreadable,
-    ] {
-        let answer = house.ask(&stranger, question).await;
-        assert!(answer.len() <= question.len(), "{question}{answer}");
-    }
+    let answer = house.ask(&house.carrier, OPTIONS).await;
+    assert!(answer.starts_with("SIP/2.0 200 OK\r\n"), "{answer}");
+    assert!(header(&answer, "Allow").contains("INVITE"), "{answer}");
+    assert_eq!(header(&answer, "Accept"), "application/sdp");
+    assert!(answer.contains("Supported:"), "{answer}");
+    assert_eq!(header(&answer, "CSeq"), "7 OPTIONS");
     house.close().await;
 }
 

@@ -14,23 +14,27 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use support::case::Case;
 use support::house::House;
 use support::matching::{Mismatch, matches};
+use support::proxy::{self, Proxy};
 use support::sipp::{self, Phones};
 use support::{Server, eventually};
 
 fn main() -> ExitCode {
     let args = Arguments::from_args();
-    let can_run = sipp::is_installed();
-    if !can_run && !args.list {
-        eprintln!("sipp isn't installed (apt-get install sip-tester): the stories of sip-scenarios/ are skipped");
+    let (sipp, kamailio) = (sipp::is_installed(), proxy::is_installed());
+    for (there, what) in [(sipp, "sipp (sip-tester): all stories"), (kamailio, "kamailio: the stories with a proxy")] {
+        if !there && !args.list {
+            eprintln!("not installed: {what} of sip-scenarios/ are skipped");
+        }
     }
     let must_run = std::env::var_os("CI").is_some();
     let trials = stories()
         .into_iter()
         .map(|folder| {
             let name = folder.file_name().expect("it is a folder").to_string_lossy().into_owned();
+            let can_run = sipp && (kamailio || !Case::read(&folder).is_ok_and(|case| case.proxy));
             Trial::test(name, move || match can_run {
                 true => play(&folder),
-                false => Err("sipp isn't installed; CI is set, so that is a failure".into()),
+                false => Err("sipp or kamailio isn't installed; CI is set, so that is a failure".into()),
             })
             .with_ignored_flag(!can_run && !must_run)
         })
@@ -55,15 +59,18 @@ fn play(folder: &Path) -> Result<(), Failed> {
     let house = House::new(folder, &case.config)?;
     let mut server = Server::start(&house)?;
     seed(&server, &case)?;
+    let proxy = if case.proxy { Some(Proxy::start(&house)?) } else { None };
     let phones = Phones::start(&house, &case)?;
     let played = phones.caller_acts(&house, &case).and_then(|ended| {
         ended.done()?;
         phones.all_have_acted()
     });
     let told = played.and_then(|()| compare(&server, &case));
+    let told = told.and_then(|()| proxy.as_ref().map_or(Ok(()), |proxy| has_passed(proxy, &case)));
     let told = told.and_then(|()| server.stops_on_term());
     told.map_err(|fault| {
-        format!("{}\n{fault}\n{}\n{}", case.story, sipp::logs(house.dir()), server.account_of_itself()).into()
+        let (parties, proxy) = (sipp::logs(house.dir()), proxy::log(house.dir()));
+        format!("{}\n{fault}\n{parties}\n{proxy}\n{}", case.story, server.account_of_itself()).into()
     })
 }
 
@@ -79,6 +86,15 @@ fn seed(server: &Server, case: &Case) -> Result<(), String> {
         server.run(&["presence", employee, "away"])?;
     }
     Ok(())
+}
+
+/// What the proxy has seen: nothing without its route set, and at least what the story names.
+fn has_passed(proxy: &Proxy, case: &Case) -> Result<(), String> {
+    let passed = proxy.passed()?;
+    match case.expect.proxy.iter().find(|named| !passed.contains(*named)) {
+        Some(missing) => Err(format!("no {missing} passed the proxy, but: {passed:?}")),
+        None => Ok(()),
+    }
 }
 
 /// The rows follow the last answer by a moment: the outbox delivers them.

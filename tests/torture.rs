@@ -1,124 +1,15 @@
 //! RFC 4475's torture test: messages of our own for each of its cases, and the RFC's, where a folder with them is near.
-//!
-//! The RFC's own files are looked for in `RAMAL_TORTURE`, else in `../shared/torture` beside the checkout.
 
-use std::path::{Path, PathBuf};
+#[path = "torture/table.rs"]
+mod table;
+
+use std::path::Path;
 
 use bytes::Bytes;
 use ramal::sip::message::{Limits, Message, Name, inspect, parse};
-
-/// What becomes of a message: 0 is taken, 1 dropped in silence, else the code of its answer.
-type Verdict = u16;
-const TAKEN: Verdict = 0;
-const DROPPED: Verdict = 1;
+use table::{DROPPED, OWN, RFC, TAKEN, Verdict, own, rfcs};
 
 const SUPPORTED: &[&str] = &["timer", "replaces", "100rel", "norefersub"];
-
-/// Each of RFC 4475's files and the verdicts that are right.
-const RFC: &[(&str, &[Verdict])] = &[
-    ("wsinv", &[TAKEN]),
-    ("intmeth", &[501, 405]),
-    ("esc01", &[TAKEN]),
-    ("escnull", &[TAKEN]),
-    ("esc02", &[501, 405]),
-    ("lwsdisp", &[TAKEN]),
-    ("longreq", &[TAKEN]),
-    ("dblreq", &[TAKEN]),
-    ("semiuri", &[TAKEN]),
-    ("transports", &[TAKEN]),
-    ("mpart01", &[TAKEN]),
-    ("unreason", &[TAKEN]),
-    ("noreason", &[TAKEN]),
-    ("badinv01", &[400]),
-    ("clerr", &[400]),
-    ("ncl", &[400]),
-    ("scalar02", &[400]),
-    ("scalarlg", &[DROPPED]),
-    ("quotbal", &[400]),
-    ("ltgtruri", &[400]),
-    ("lwsruri", &[400]),
-    ("lwsstart", &[400]),
-    ("trws", &[400]),
-    ("escruri", &[400]),
-    ("baddate", &[400, TAKEN]),
-    ("regbadct", &[400]),
-    ("badaspec", &[400]),
-    ("baddn", &[400, TAKEN]),
-    ("badvers", &[505]),
-    ("mismatch01", &[400]),
-    ("mismatch02", &[400, 501]),
-    ("bigcode", &[DROPPED]),
-    ("badbranch", &[400, TAKEN]),
-    ("insuf", &[400]),
-    ("unkscm", &[416]),
-    ("novelsc", &[416]),
-    ("unksm2", &[400]),
-    ("bext01", &[420]),
-    ("invut", &[415]),
-    ("regaut01", &[401]),
-    ("multi01", &[400]),
-    ("mcl01", &[400]),
-    ("bcast", &[DROPPED]),
-    ("zeromf", &[483]),
-    ("cparam01", &[TAKEN]),
-    ("cparam02", &[TAKEN]),
-    ("regescrt", &[TAKEN]),
-    ("sdp01", &[406]),
-    ("inv2543", &[TAKEN]),
-];
-
-/// Our own messages, in the order of RFC 4475's cases.
-const OWN: &[(&str, Verdict)] = &[
-    ("valid-white-space", TAKEN),
-    ("valid-odd-method-and-characters", 501),
-    ("valid-escapes-in-user-parts", TAKEN),
-    ("valid-escaped-null", TAKEN),
-    ("valid-percent-is-no-escape-in-tokens", 501),
-    ("valid-no-space-before-bracket", TAKEN),
-    ("valid-long-values", TAKEN),
-    ("valid-second-request-behind", TAKEN),
-    ("valid-semicolon-in-user-part", TAKEN),
-    ("valid-unknown-transports", TAKEN),
-    ("valid-binary-multipart", TAKEN),
-    ("valid-reason-in-utf8", TAKEN),
-    ("valid-reason-empty", TAKEN),
-    ("invalid-separators", 400),
-    ("invalid-length-too-large", 400),
-    ("invalid-length-negative", 400),
-    ("invalid-scalars-in-request", 400),
-    ("invalid-scalars-in-response", DROPPED),
-    ("invalid-open-quote", 400),
-    ("invalid-request-uri-in-brackets", 400),
-    ("invalid-space-in-request-uri", 400),
-    ("invalid-double-spaces-in-request-line", 400),
-    ("invalid-space-after-version", 400),
-    ("invalid-headers-in-request-uri", 400),
-    ("invalid-date-zone", 400),
-    ("invalid-contact-headers-without-brackets", 400),
-    ("invalid-spaces-in-address", 400),
-    ("lenient-comma-in-bare-name", TAKEN),
-    ("invalid-version", 505),
-    ("invalid-method-differs-from-cseq", 400),
-    ("invalid-unknown-method-differs-from-cseq", 400),
-    ("invalid-status-code", DROPPED),
-    ("invalid-branch-cookie-alone", 400),
-    ("app-mandatory-headers-missing", 400),
-    ("app-unknown-scheme", 416),
-    ("app-unknown-hierarchical-scheme", 416),
-    ("app-foreign-schemes-in-register", 400),
-    ("app-unknown-requirements", 420),
-    ("app-unknown-content-type", 415),
-    ("app-unknown-credentials", 401),
-    ("app-repeated-headers", 400),
-    ("app-two-lengths", 400),
-    ("app-foreign-response", DROPPED),
-    ("app-no-hops-left", 483),
-    ("app-unknown-contact-parameter", TAKEN),
-    ("app-unknown-uri-parameter", TAKEN),
-    ("app-headers-in-contact", TAKEN),
-    ("app-no-sdp-accepted", 406),
-    ("old-rfc-2543", TAKEN),
-];
 
 /// Parses, objects, and checks on the way that what was taken reads back the same and what is answered prints.
 fn verdict(name: &str, bytes: &[u8]) -> Verdict {
@@ -141,11 +32,6 @@ fn verdict(name: &str, bytes: &[u8]) -> Verdict {
         Message::Request(request) => inspect(&request, SUPPORTED).map_or(TAKEN, |objection| objection.status().code()),
         Message::Response(_) => TAKEN,
     }
-}
-
-fn own(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torture").join(name).with_extension("sip");
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn own_message(name: &str) -> Message {
@@ -179,17 +65,14 @@ fn every_message_in_the_folder_is_in_the_table() {
 
 #[test]
 fn the_rfcs_own_messages_come_out_right() {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/torture");
-    let folder = std::env::var_os("RAMAL_TORTURE").map_or_else(beside, PathBuf::from);
-    if !folder.is_dir() {
+    if rfcs(RFC[0].0).is_none() {
         println!("skipped: no folder with RFC 4475's messages; RAMAL_TORTURE names one");
         return;
     }
     let wrong: Vec<_> = RFC
         .iter()
         .map(|&(name, right)| {
-            let path = folder.join(name).with_extension("dat");
-            let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let bytes = rfcs(name).expect("the folder is there");
             (name, right, verdict(name, &bytes))
         })
         .filter(|(_, right, got)| !right.contains(got))

@@ -3,6 +3,7 @@
 mod hop;
 mod identity;
 mod ids;
+mod inert;
 mod names;
 mod now;
 pub mod phone;
@@ -12,6 +13,7 @@ mod secret;
 pub use hop::{Hop, HostName, Transport, Way};
 pub use identity::{Identities, Party};
 pub use ids::{CallId, CallIds, Ids, LegId};
+pub use inert::{inert, is_harmful};
 pub use names::{EmployeeId, PbxName, QueueName, TrunkName};
 pub use now::{Instant, Now, Wall};
 pub use phone::PhoneNumber;

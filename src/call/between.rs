@@ -100,7 +100,7 @@ impl Call {
     /// Another call says something.
     pub(super) fn heard(&mut self, phase: Phase, from: CallId, word: Word, cx: &mut Cx<'_>) -> Phase {
         match word {
-            Word::Asks { replaces, by, rank } => match self.asked(phase, from, (&replaces, &by), rank, cx) {
+            Word::Asks { replaces, by, rank } => match self.asked_for(phase, from, (&replaces, &by), rank, cx) {
                 Ok(phase) => phase,
                 Err((phase, status)) => {
                     cx.out.push(CallAction::Say { to: from, word: Word::Refuses(status) });
@@ -134,7 +134,7 @@ impl Call {
     }
 
     /// Another call has a REFER that names a dialog of this one.
-    fn asked(
+    fn asked_for(
         &mut self,
         phase: Phase,
         from: CallId,

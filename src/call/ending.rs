@@ -10,11 +10,16 @@ use crate::crm::model::{Decision, Direction, Outcome};
 use crate::crm::policy;
 use crate::sip::agent::{CancelReason, LegEvent, RequestId};
 
+/// After how many seconds it is worth trying again for a channel.
+const TRY_AGAIN: u32 = 5;
+
 /// What goes out once the record is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reply {
     /// The A leg's final answer.
     Reject(u16),
+    /// The same, 503: no trunk has a channel left.
+    NoRoom,
     /// 200 to this BYE.
     Bye(RequestId),
     /// Nothing: nobody waits.
@@ -80,6 +85,7 @@ impl Call {
             }
             let leg = &mut self.legs[i];
             leg.end_talk(now.mono);
+            leg.channel = None;
             if leg.is_calling() && leg.called.is_some() {
                 leg.give_up(now.mono);
                 self.ua.cancel(now, id, CancelReason::CallerGaveUp, &mut cx.agent);
@@ -158,6 +164,7 @@ impl Call {
     pub(super) fn saved(&mut self, mut ending: Closing, cx: &mut Cx<'_>) -> Phase {
         match ending.reply.take() {
             Some(Reply::Reject(status)) => self.ua.reject(cx.now, status, None, &mut cx.agent),
+            Some(Reply::NoRoom) => self.ua.reject(cx.now, 503, Some(TRY_AGAIN), &mut cx.agent),
             Some(Reply::Bye(request)) => self.ua.answer(cx.now, request, 200, None, &mut cx.agent),
             Some(Reply::None) | None => {}
         }

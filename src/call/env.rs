@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::base::EmployeeId;
+use super::{Channel, Channels};
+use crate::base::{EmployeeId, TrunkName};
 use crate::route::directory::Directory;
 use crate::route::plan::{Destination, Live};
 use crate::sip::agent::Target;
@@ -13,6 +14,10 @@ pub trait Env: Live {
     fn directory(&self) -> &Arc<Directory>;
     /// How this destination is reached: the first peer thought alive, not one of `tried`. `None`: no way (any more).
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target>;
+    /// One more call on this trunk, unless `most` are up there; zero: however many are.
+    fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel> {
+        Channels::default().take(trunk, most)
+    }
     /// Her own phones, as they have registered: all of them ring. Empty: the PBX that serves her extension does.
     fn phones(&self, _employee: &EmployeeId) -> Vec<Target> {
         Vec::new()

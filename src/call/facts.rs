@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{EmployeeId, PhoneNumber};
+use crate::base::{EmployeeId, PhoneNumber, TrunkName};
 use crate::crm::model::{Direction, EntityRef, Exclusion, Lookup};
 use crate::route::directory::Line;
 use crate::route::{Dialled, Entry, Incoming, Internal, Outgoing};
@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub(super) to: String,
     /// Our line.
     pub(super) line: Option<Arc<Line>>,
+    /// The trunk that the call came by.
+    pub(super) trunk: Option<TrunkName>,
     /// The customer's number, where one is to be looked up.
     pub(super) customer: Option<PhoneNumber>,
     /// The employee who dialled.
@@ -26,6 +28,8 @@ pub(super) struct Facts {
     pub(super) dialled: Option<Dialled>,
     /// What phones that ring are shown: the name is the CRM's, once it is known.
     pub(super) caller_id: CallerId,
+    /// The caller inside asked that nobody outside is told who she is.
+    pub(super) private: bool,
     /// What the lookup came to; `None` while it runs.
     pub(super) lookup: Option<Lookup>,
     /// What a lookup that came too late said: the activity goes there.
@@ -64,10 +68,12 @@ impl Facts {
             from: String::new(),
             to: String::new(),
             line: None,
+            trunk: None,
             customer: None,
             dialler: None,
             dialled: None,
             caller_id: CallerId { display: String::new(), user: None },
+            private: false,
             lookup: None,
             late_client: None,
             // RFC 3261 §16.6 step 3, of proxies: "the proxy MUST decrement its value by one (1)"; kept here so that loops end.
@@ -97,7 +103,8 @@ impl Facts {
         self.address = caller.address;
     }
 
-    fn outgoing(&mut self, Outgoing { employee, extension, line, to, number, excluded }: Outgoing) {
+    fn outgoing(&mut self, Outgoing { employee, extension, line, to, number, excluded, private }: Outgoing) {
+        self.private = private;
         self.direction = Direction::Outgoing;
         self.from = extension;
         self.to = number.map_or_else(|| to.label().to_owned(), |n| n.to_string());

@@ -197,6 +197,7 @@ impl Call {
         let Some(l) = self.leg_mut(leg) else { return };
         l.end_talk(cx.now.mono);
         l.state = LegState::Over;
+        l.channel = None;
         let employee = l.employee.clone();
         self.free(employee, leg, cx);
     }

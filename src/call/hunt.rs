@@ -8,12 +8,14 @@ use smallvec::SmallVec;
 
 use super::cx::Cx;
 use super::leg::{Called, Leg};
+use super::outside::WayOut;
+use super::redirect::Redirect;
 use super::{Call, CallAction};
-use crate::base::{Instant, LegId};
-use crate::crm::model::{Decision, Direction, Lookup, NoAnswer};
+use crate::base::{Instant, LegId, QueueName};
+use crate::crm::model::{Decision, Lookup, NoAnswer};
 use crate::route::plan::{Asked, Destination, Plan, Ring, Step, next, next_in_queue};
 use crate::route::{Dialled, reach};
-use crate::sip::agent::{CallerId, CancelReason, FailedBy, OutgoingInvite};
+use crate::sip::agent::{CancelReason, FailedBy, OutgoingInvite, Target};
 
 /// How long somebody dialled by hand rings: RFC 3261 §16.6's timer C, "MUST be larger than 3 minutes".
 const DIALLED_RING: Duration = Duration::from_secs(185);
@@ -60,6 +62,12 @@ pub(super) struct Hunt {
     pub(super) rung: Vec<Destination>,
     /// For each party that was rung and rings no more: its own final code, `None` where we stopped ringing it.
     pub(super) finals: SmallVec<[Option<u16>; 4]>,
+    /// Redirects of phones that are being followed, the innermost last.
+    pub(super) redirects: Vec<Redirect>,
+    /// The queue to which a phone has redirected the call: its members come before whatever else was planned.
+    pub(super) detour: Option<QueueName>,
+    /// Somebody outside was not called because no trunk had a channel left.
+    pub(super) no_room: bool,
 }
 
 /// What a step of a hunt came to.
@@ -75,7 +83,8 @@ impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        Self { quarry, invite, ringing, called, until: Instant::default(), rung, finals }
+        let (redirects, detour, no_room) = (Vec::new(), None, false);
+        Self { quarry, invite, ringing, called, until: Instant::default(), rung, finals, redirects, detour, no_room }
     }
 
     /// One that goes on with legs that ring already, called for another call.
@@ -109,6 +118,9 @@ impl Hunt {
 
     fn plan(&self, call: &Call, cx: &Cx<'_>) -> Plan {
         let dir = cx.env.directory();
+        if let Some(queue) = &self.detour {
+            return next_in_queue(dir, queue, call.facts.line.as_deref(), &self.rung, cx.env);
+        }
         match (&self.quarry, &call.facts.line) {
             (Quarry::Line, Some(line)) => {
                 let lookup = call.facts.lookup.as_ref().unwrap_or(&NO_ANSWER);
@@ -157,6 +169,8 @@ impl Call {
                         return Progress::Rings;
                     }
                 }
+                // The queue of a detour is through: on with what was planned.
+                Step::Hangup { .. } | Step::Voicemail { .. } | Step::Queue { .. } if hunt.detour.take().is_some() => {}
                 Step::Hangup { .. } | Step::Voicemail { .. } | Step::Queue { .. } => {
                     return Progress::Over(step.why().to_owned());
                 }
@@ -166,29 +180,34 @@ impl Call {
     }
 
     fn ring_one(&mut self, hunt: &mut Hunt, to: Destination, cx: &mut Cx<'_>) {
-        hunt.rung.push(to.clone());
-        let invite = self.dressed(&hunt.invite, &to, cx);
-        let called = Called { destination: to, tried: Vec::new() };
-        if let Some(leg) = self.call_leg(called, &invite, cx) {
+        if let Some(leg) = self.ring_at(hunt, to, cx) {
             hunt.rings(leg);
         }
     }
 
-    /// What this destination is to be shown: outside, the line's number instead of the customer's, unless the trunk lets
-    /// a forwarded customer's own stand there.
-    fn dressed(&self, invite: &OutgoingInvite, to: &Destination, cx: &Cx<'_>) -> OutgoingInvite {
-        let mut invite = invite.clone();
-        if let Destination::Outside { .. } = to {
-            let shown = reach::shown_outside(cx.env.directory(), to);
-            let forwarded = self.facts.direction == Direction::Incoming;
-            if forwarded {
-                invite.diversion = Some(shown.clone());
+    /// Calls whom the hunt has come to; `None`: there is no way, or none that has room.
+    pub(super) fn ring_at(&mut self, hunt: &mut Hunt, to: Destination, cx: &mut Cx<'_>) -> Option<LegId> {
+        hunt.rung.push(to.clone());
+        let Some(mut way) = self.way_out(hunt, to, cx) else {
+            hunt.finals.push(Some(503));
+            return None;
+        };
+        loop {
+            let to = way.to.clone();
+            if let Some(leg) = self.call_by(hunt, way, cx) {
+                return Some(leg);
             }
-            let own = self.facts.customer.filter(|_| forwarded && invite.caller.user.is_some());
-            let user = own.and_then(|number| reach::foreign_cli(cx.env.directory(), to, number)).unwrap_or(shown);
-            invite.caller = CallerId { display: String::new(), user: Some(user) };
+            way = self.next_way_for_emergency(&to, cx)?;
         }
-        invite
+    }
+
+    fn call_by(&mut self, hunt: &Hunt, way: WayOut, cx: &mut Cx<'_>) -> Option<LegId> {
+        let invite = self.dressed(&hunt.invite, &way.to, cx);
+        let leg = self.call_leg(Called { destination: way.to, tried: Vec::new() }, &invite, cx)?;
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.channel = way.channel;
+        }
+        Some(leg)
     }
 
     /// Calls a destination by the next target that has not been tried; `None`: there is none.
@@ -198,6 +217,7 @@ impl Call {
             self.decide(Decision::new(what, "no peer by which she could be reached"), cx);
             return None;
         };
+        let target = impatient_for_emergency(target, &called.destination, cx);
         called.tried.push(target.clone());
         let employee = called.destination.employee().cloned();
         let mut leg = Leg::callee(called);
@@ -218,32 +238,57 @@ impl Call {
         &mut self,
         hunt: &mut Hunt,
         leg: LegId,
-        status: u16,
-        by: FailedBy,
+        (status, by, contacts): (u16, FailedBy, &[String]),
         cx: &mut Cx<'_>,
     ) -> bool {
         self.leg_failed(leg, status, cx);
         let Some(at) = hunt.ringing.iter().position(|l| *l == leg) else { return false };
         hunt.ringing.remove(at);
-        if let Some(next) = self.fail_over(hunt, leg, status, by, cx) {
+        let next = self.fail_over(hunt, leg, status, by, cx);
+        if let Some(next) = next.or_else(|| self.follow_redirect(hunt, leg, (status, contacts), cx)) {
             hunt.rings(next);
             return false;
         }
-        hunt.finals.push(Some(status));
+        // Whoever sends the call on to a queue has not refused it.
+        if hunt.detour.is_none() {
+            hunt.finals.push(Some(status));
+        }
         hunt.ringing.is_empty()
     }
 
-    /// The next peer of the same trunk or PBX, where this failure is the peer's and not the callee's.
-    fn fail_over(&mut self, hunt: &Hunt, leg: LegId, status: u16, by: FailedBy, cx: &mut Cx<'_>) -> Option<LegId> {
-        let called = self.leg(leg)?.called.clone()?;
-        let by_code = reach::fails_over(cx.env.directory(), &called.destination, status);
-        if by == FailedBy::Peer && !by_code {
-            return None;
+    /// The next peer of the same trunk or PBX, where this failure is the peer's and not the callee's; for an emergency
+    /// code the next gateway after that.
+    fn fail_over(&mut self, hunt: &mut Hunt, leg: LegId, status: u16, by: FailedBy, cx: &mut Cx<'_>) -> Option<LegId> {
+        let (called, redirected_by) = self.leg(leg).map(|l| (l.called.clone(), l.redirected_by.clone()))?;
+        let called = called?;
+        let dir = cx.env.directory().clone();
+        let to = called.destination.clone();
+        let is_peers = by != FailedBy::Peer || reach::fails_over(&dir, &to, status);
+        let mut next = None;
+        if is_peers && cx.env.target(&to, &called.tried).is_some() {
+            self.decide(Decision::new("next peer", why_next_peer(status, by)), cx);
+            let invite = self.dressed(&hunt.invite, &to, cx);
+            next = self.call_leg(called, &invite, cx);
+            // It goes on by the trunk that it has a channel of.
+            let channel = reach::trunk(&dir, &to).and_then(|trunk| cx.env.channel(&trunk.name, 0));
+            if let Some(next) = next.and_then(|next| self.leg_mut(next)) {
+                next.channel = channel;
+            }
         }
-        cx.env.target(&called.destination, &called.tried)?;
-        self.decide(Decision::new("next peer", format!("{status} from the one before")), cx);
-        let invite = self.dressed(&hunt.invite, &called.destination, cx);
-        self.call_leg(called, &invite, cx)
+        if next.is_none() && (is_peers || !matches!(status, 486 | 600 | 603)) && reach::is_emergency(&dir, &to) {
+            let mut to = to;
+            while next.is_none() {
+                let way = self.next_way_for_emergency(&to, cx)?;
+                to = way.to.clone();
+                next = self.call_by(hunt, way, cx);
+            }
+        }
+        let next = next?;
+        hunt.redirects.iter_mut().filter(|redirect| redirect.leg == leg).for_each(|redirect| redirect.leg = next);
+        if let Some(leg) = self.leg_mut(next) {
+            leg.redirected_by = redirected_by;
+        }
+        Some(next)
     }
 
     /// The time of all who ring is over.
@@ -258,6 +303,9 @@ impl Call {
 
     /// Gives up every leg that still rings.
     pub(super) fn stop_ringing(&mut self, hunt: &mut Hunt, why: CancelReason, cx: &mut Cx<'_>) {
+        if why != CancelReason::AnsweredElsewhere {
+            Self::drop_redirects(hunt, cx);
+        }
         for leg in std::mem::take(&mut hunt.ringing) {
             if let Some(l) = self.leg_mut(leg) {
                 l.give_up(cx.now.mono);
@@ -271,5 +319,24 @@ impl Call {
         if let Some(l) = self.leg_mut(leg) {
             l.refused(cx.now.mono, status);
         }
+    }
+}
+
+fn why_next_peer(status: u16, by: FailedBy) -> String {
+    match by {
+        FailedBy::Peer => format!("{status} from the one before"),
+        FailedBy::Timeout | FailedBy::Silence => "nothing at all came from the one before".to_owned(),
+        FailedBy::Transport => "the one before could not be reached".to_owned(),
+    }
+}
+
+/// An emergency code waits for no silent peer while there is another gateway, even where this one has no other peer.
+fn impatient_for_emergency(target: Target, to: &Destination, cx: &Cx<'_>) -> Target {
+    let dir = cx.env.directory();
+    match target.silence {
+        None if reach::next_for_emergency(dir, to).is_some() => {
+            Target { silence: Some(reach::failover_after(dir, to)), ..target }
+        }
+        _ => target,
     }
 }

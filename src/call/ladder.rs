@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::Wall;
+use crate::base::{Wall, is_harmful};
 use crate::crm::model::{PassedOver, WriteKind, WriteState};
 
 /// How many lines a ladder may have: a peer that floods a dialog makes a long ladder no longer.
@@ -35,7 +35,7 @@ impl Ladder {
 
 /// A start line as a ladder shows it: a peer's text is cut where it is too wide, and moves no cursor.
 pub fn shown(start_line: &str) -> String {
-    let inert = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let inert = |c: char| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c };
     let mut shown: String = start_line.chars().take(WIDEST).map(inert).collect();
     if start_line.chars().nth(WIDEST).is_some() {
         shown.push('…');

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Channel;
 use crate::base::{EmployeeId, Instant};
 use crate::crm::model::{LegRecord, Outcome};
 use crate::crm::policy::{self, LegEnding};
@@ -40,6 +41,10 @@ pub(super) struct Leg {
     pub(super) holds: bool,
     /// Who was there before, where the PBX put somebody else there.
     before: Vec<LegRecord>,
+    /// The channel that it takes of its trunk, while it is up or on its way.
+    pub(super) channel: Option<Channel>,
+    /// Whose phone sent the call here by a 3xx.
+    pub(super) redirected_by: Option<EmployeeId>,
 }
 
 /// Whom a leg of ours called.
@@ -103,6 +108,8 @@ impl Leg {
             said: None,
             holds: false,
             before: Vec::new(),
+            channel: None,
+            redirected_by: None,
         }
     }
 
@@ -136,6 +143,8 @@ impl Leg {
         let mut moved = Self::new(self.label.clone(), self.employee.clone(), self.called.clone(), self.heard.clone());
         moved.said.clone_from(&self.said);
         moved.state = self.state;
+        moved.channel = self.channel.take();
+        moved.redirected_by = self.redirected_by.take();
         moved.rang = self.rang.filter(|_| self.is_calling()).map(|_| now);
         self.end_talk(now);
         if self.is_calling() {
@@ -156,7 +165,8 @@ impl Leg {
             self.heard.clone(),
         );
         let (said, holds, before) = (self.said.take(), self.holds, std::mem::take(&mut self.before));
-        *self = Self { said, holds, before, ..next };
+        let channel = self.channel.take();
+        *self = Self { said, holds, before, channel, ..next };
         self.begin_talk(now);
     }
 
@@ -174,6 +184,7 @@ impl Leg {
     /// It came to this final answer.
     pub(super) fn refused(&mut self, now: Instant, status: u16) {
         self.state = LegState::Over;
+        self.channel = None;
         self.end_ring(now, LegEnding::Refused(status));
     }
 

@@ -13,14 +13,14 @@ use super::ladder::{Entry, Ladder};
 use super::leg::{Leg, LegState};
 use super::owing::Owing;
 use super::{CallAction, CallEvent, Env, Word};
-use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now};
+use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now, TrunkName};
 use crate::crm::model::{Decision, Outcome};
 use crate::crm::policy::{self, Ending};
 use crate::route::Entry as Inbound;
 use crate::route::directory::Directory;
 use crate::route::plan::Destination;
 use crate::sip::agent::{AgentOut, CallerId, LegEvent, Received, UserAgent};
-use crate::sip::message::Request;
+use crate::sip::message::{Request, Response};
 use crate::sip::transaction::Timers;
 
 /// One call, from its INVITE to its record.
@@ -54,6 +54,8 @@ pub struct Call {
     pub(super) transferred_from: Option<EmployeeId>,
     /// Legs that another call has now, by their SIP Call-ID: what still comes for them here is passed on.
     pub(super) moved: Vec<(Box<str>, CallId)>,
+    /// How many 3xx it has followed.
+    pub(super) redirects: u8,
 }
 
 /// Where a call is.
@@ -86,6 +88,8 @@ pub struct Beginning {
     pub blacklisted: bool,
     /// How the ladder calls the far end of the A leg: the trunk's or PBX's name.
     pub label: String,
+    /// The trunk that it came by.
+    pub trunk: Option<TrunkName>,
     /// When the INVITE came.
     pub now: Now,
     /// How many hops the INVITE may still go.
@@ -97,14 +101,17 @@ pub struct Beginning {
 impl Call {
     /// A call whose INVITE is about to be given to [`handle`](Self::handle) as its first event.
     pub fn new(beginning: Beginning, dir: &Directory) -> Self {
-        let Beginning { id, mut ids, timers, entry, blacklisted, label, now, max_forwards, offer } = beginning;
-        let ua = UserAgent::new(id, ids.fork(), timers);
+        let Beginning { id, mut ids, timers, entry, blacklisted, label, trunk, now, max_forwards, offer } = beginning;
+        // The trunk may challenge what we ask on the leg that it has opened.
+        let account = trunk.as_ref().and_then(|trunk| dir.trunk(trunk)?.account.clone());
+        let ua = UserAgent::new(id, ids.fork(), timers).with_account(account);
         let facts = Facts::read(entry, blacklisted, max_forwards);
         let first_owner = facts
             .line
             .as_ref()
             .and_then(|line| policy::owner_at_first(dir, line, facts.direction, facts.dialler.as_ref()));
         let a = Leg::caller(label, facts.dialler.clone(), offer);
+        let facts = Facts { trunk, ..facts };
         Self {
             id,
             ids,
@@ -125,12 +132,23 @@ impl Call {
             busy: Vec::new(),
             transferred_from: None,
             moved: Vec::new(),
+            redirects: 0,
         }
     }
 
     /// Its identifier.
     pub fn id(&self) -> CallId {
         self.id
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Instant {
+        self.started.mono
+    }
+
+    /// Where the request went that this response answers; `None`: nothing of ours.
+    pub fn asked(&self, response: &Response) -> Option<SocketAddr> {
+        self.ua.asked(response)
     }
 
     /// Where the far end of the dialog (or, for a CANCEL, the INVITE) that a request means may be expected; `None`: the
@@ -288,6 +306,7 @@ impl Call {
                 self.ua.bye(cx.now, fork.leg, &mut cx.agent);
                 if let Some(leg) = self.leg_mut(fork.leg) {
                     leg.state = LegState::Over;
+                    leg.channel = None;
                 }
             }
             LegEvent::Failed { leg, status, .. } => self.leg_failed(leg, status, cx),

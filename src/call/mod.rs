@@ -2,14 +2,16 @@
 //! the plan names, bridges, transfers, and leaves one record. A machine without I/O: it takes `(now, event)` and
 //! pushes actions.
 //!
-//! The way through a call is the way through these files: `setup` asks and hunts (`hunt`), `bridge` carries
-//! what two parties say inside their dialogs, `transfer` hands one of them on (`between`: to whom she talks with in another
-//! call, `takeover`: to who calls in, `connected`: inside the PBX; `join`: with media; `handover`: and what follows),
-//! `ending` makes the record; `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
+//! The way through a call is the way through these files: `setup` asks and hunts (`hunt`; `outside`: by which trunk and
+//! as whom; `redirect`: where a phone sends it on), `bridge` carries what two parties say inside their dialogs,
+//! `transfer` hands one of them on (`between`: to whom she talks with in another call, `takeover`: to who calls in,
+//! `connected`: inside the PBX; `join`: with media; `handover`: and what follows), `ending` makes the record;
+//! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards.
 
 pub mod action;
 mod between;
 mod bridge;
+mod channels;
 mod connected;
 mod cx;
 mod ending;
@@ -22,8 +24,10 @@ mod join;
 pub mod ladder;
 mod leg;
 mod machine;
+mod outside;
 mod owing;
 mod records;
+mod redirect;
 mod setup;
 mod takeover;
 #[cfg(test)]
@@ -32,6 +36,7 @@ mod transfer;
 
 pub use action::{CallAction, Publication};
 pub use between::{Gift, Rank, Word};
+pub use channels::{Channel, Channels};
 pub use env::Env;
 pub use event::CallEvent;
 pub use machine::{Beginning, Call};

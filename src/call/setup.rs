@@ -19,6 +19,11 @@ impl Call {
             self.decide(Decision::new("refuse", "the number is on the blacklist"), cx);
             return self.finish(Ending::Blacklisted, Reply::Reject(603), cx);
         }
+        if let Some(trunk) = self.facts.trunk.clone() {
+            // Counted, and never refused for it: the carrier knows how many it lets through.
+            let channel = cx.env.channel(&trunk, 0);
+            self.legs[0].channel = channel;
+        }
         if let Some(dialler) = self.facts.dialler.clone() {
             self.take_busy(LegId::A, dialler, cx);
         }
@@ -47,6 +52,7 @@ impl Call {
         };
         let invite = OutgoingInvite {
             caller: self.facts.caller_id.clone(),
+            private: self.facts.private,
             max_forwards: self.facts.max_forwards,
             offer: self.leg(LegId::A).and_then(|a| a.heard.clone()),
             referred_by: None,
@@ -68,7 +74,8 @@ impl Call {
     fn unanswered(&mut self, hunt: &Hunt, why: &str, cx: &mut Cx<'_>) -> Phase {
         let status = policy::final_status(self.facts.direction, false, &hunt.finals);
         self.decide(Decision::new(format!("answer {status}"), why.to_owned()), cx);
-        self.finish(Ending::Unanswered(hunt.last_final()), Reply::Reject(status), cx)
+        let reply = if hunt.no_room && status == 503 { Reply::NoRoom } else { Reply::Reject(status) };
+        self.finish(Ending::Unanswered(hunt.last_final()), reply, cx)
     }
 
     /// What the CRM said of the caller, in whatever phase the answer finds the call.
@@ -133,8 +140,8 @@ impl Call {
             // The first 200 wins, also one that crosses the CANCEL of her turn's end: the caller still waits, and her
             // phone believes that it answered.
             LegEvent::Answered { fork, sdp } => self.connect(hunt, fork, sdp.as_ref(), cx),
-            LegEvent::Failed { leg, status, by, .. } => {
-                if self.ring_failed(&mut hunt, leg, status, by, cx) {
+            LegEvent::Failed { leg, status, by, contacts } => {
+                if self.ring_failed(&mut hunt, leg, (status, by, &contacts), cx) {
                     return self.hunt_on(hunt, cx);
                 }
                 Phase::Hunting(hunt)
@@ -219,6 +226,7 @@ impl Call {
         self.decide(Decision::new(format!("{label} answered"), "the first answer wins"), cx);
         self.talks(winner, employee, cx);
         self.publish("call.answered", cx);
+        self.redirect_answered(winner, cx);
         let longest = cx.now.mono + cx.env.directory().limits.longest_call;
         Phase::Talking(Bridge::new(LegId::A, winner, offered, longest))
     }

@@ -31,6 +31,8 @@ pub(super) enum Kind {
     Attended,
     /// INVITE with Replaces of an established dialog.
     Takeover,
+    /// A 3xx from a phone.
+    Redirect,
     /// A transfer inside the PBX, seen by a changed identity.
     Pbx,
     /// The console's button.
@@ -44,6 +46,7 @@ impl Kind {
             Self::Blind => "blind",
             Self::Attended => "attended",
             Self::Takeover => "takeover",
+            Self::Redirect => "redirect",
             Self::Pbx => "pbx",
             Self::Console => "console",
         }
@@ -313,6 +316,7 @@ impl Call {
         let offer = self.leg(stays).and_then(|l| l.heard.as_ref()).map(|heard| sdp::without_hold(heard));
         OutgoingInvite {
             caller: self.identity_of(stays),
+            private: false,
             max_forwards: self.facts.max_forwards,
             offer,
             referred_by,
@@ -355,9 +359,9 @@ impl Call {
                 self.target_answered(bridge, transfer, fork.leg, sdp.as_ref(), cx);
                 return DONE;
             }
-            LegEvent::Failed { leg, status, by, .. } => {
+            LegEvent::Failed { leg, status, by, contacts } => {
                 let over = match transfer.hunt_mut() {
-                    Some(hunt) => self.ring_failed(hunt, leg, status, by, cx),
+                    Some(hunt) => self.ring_failed(hunt, leg, (status, by, &contacts), cx),
                     None => {
                         self.leg_failed(leg, status, cx);
                         false

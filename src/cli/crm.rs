@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::base::{CallId, EmployeeId};
+use crate::base::{CallId, EmployeeId, is_harmful};
 use crate::crm::desk::{self, Answer, DeskError, ListedException, OfTheHouse, Request};
 use crate::crm::embedded::{self, Done, Edit, Found, Rules};
 use crate::crm::model::{EntityKind, EntityRef};
@@ -346,7 +346,7 @@ struct Inert<'a>(&'a str);
 
 impl fmt::Display for Inert<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| f.write_char(if c.is_control() { '\u{fffd}' } else { c }))
+        self.0.chars().try_for_each(|c| f.write_char(if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c }))
     }
 }
 

@@ -17,10 +17,7 @@ pub(super) fn colours() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Text from outside without control characters.
-pub(super) fn inert(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
+pub(super) use crate::base::inert;
 
 fn coloured(ink: Ink, text: &str) -> String {
     match ink {

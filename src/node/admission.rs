@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
-use governor::state::keyed::DefaultKeyedStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use super::clock::Clock;
+use super::offenders::Offenders;
 
 /// The doors of a node.
 pub(super) struct Admission {
@@ -22,7 +22,7 @@ pub(super) struct Admission {
     silent: AtomicBool,
     /// A bucket one second deep, with the rate it was made for.
     rate: ArcSwap<(u32, Bucket)>,
-    strangers: RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, Clock, NoOpMiddleware<Nanos>>,
+    offenders: Offenders,
 }
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, Clock, NoOpMiddleware<Nanos>>;
@@ -43,6 +43,14 @@ pub(super) enum Full {
 }
 
 impl Full {
+    /// Whether a call for help goes on all the same: it does, but to a node that is about to be gone.
+    pub(super) const fn spares_emergencies(self) -> bool {
+        match self {
+            Self::Unsaved | Self::Calls | Self::Rate | Self::Employee => true,
+            Self::Draining => false,
+        }
+    }
+
     /// Seconds after which it is worth trying again: the value of Retry-After.
     pub(super) const fn retry_after(self) -> u32 {
         match self {
@@ -79,7 +87,7 @@ impl Admission {
             draining: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             rate: ArcSwap::from_pointee((calls_per_second, bucket(clock, calls_per_second))),
-            strangers: RateLimiter::hashmap_with_clock(Quota::per_second(STRANGER), clock),
+            offenders: Offenders::default(),
         }
     }
 
@@ -120,20 +128,29 @@ impl Admission {
     }
 
     /// Whether strangers get answers at all.
-    pub(super) fn answers_strangers(&self) -> bool {
+    fn answers_strangers(&self) -> bool {
         !self.silent.load(Ordering::Relaxed)
     }
 
     /// Whether a stranger at this address gets one more answer. Beyond some a second she gets silence: whoever forges
     /// addresses must not make us an amplifier.
     pub(super) fn answers_stranger(&self, source: IpAddr) -> bool {
-        if self.strangers.len() >= STRANGERS {
-            self.strangers.retain_recent();
-            if self.strangers.len() >= STRANGERS {
-                return false;
-            }
-        }
-        self.strangers.check_key(&source).is_ok()
+        self.answers_strangers() && self.offenders.answers(source, self.clock.now().mono)
+    }
+
+    /// A stranger at this address, which the files do not name, was refused. True: once too often.
+    pub(super) fn refused_stranger(&self, source: IpAddr) -> bool {
+        self.offenders.refused(source, self.clock.now().mono)
+    }
+
+    /// Whether nothing that comes from this address is even read now.
+    pub(super) fn is_dropped(&self, source: IpAddr) -> bool {
+        self.offenders.is_dropped(source, self.clock.now().mono)
+    }
+
+    /// Other files are in force: whoever they name is listened to.
+    pub(super) fn pardon(&self, is_named: impl Fn(IpAddr) -> bool) {
+        self.offenders.pardon(is_named);
     }
 }
 
@@ -142,11 +159,6 @@ fn bucket(clock: Clock, calls_per_second: u32) -> Bucket {
     let rate = NonZeroU32::new(calls_per_second).unwrap_or(NonZeroU32::MIN);
     RateLimiter::direct_with_clock(Quota::per_second(rate), clock)
 }
-
-/// Answers a second to one stranger.
-const STRANGER: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
-/// Strangers remembered.
-const STRANGERS: usize = 20_000;
 
 #[cfg(test)]
 mod tests {
@@ -195,11 +207,11 @@ mod tests {
     async fn a_stranger_who_insists_gets_silence_and_another_still_an_answer() {
         let admission = Admission::new(Clock::start(), 1);
         let (one, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
-        assert_eq!((0..100).filter(|_| admission.answers_stranger(one)).count(), 10);
+        assert_eq!((0..100).filter(|_| admission.answers_stranger(one)).count(), 5);
         assert!(admission.answers_stranger(other));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(admission.answers_stranger(one));
         admission.set_silent(true);
-        assert!(!admission.answers_strangers());
+        assert!(!admission.answers_stranger(one) && !admission.answers_stranger([192, 0, 2, 3].into()));
     }
 }

@@ -19,6 +19,7 @@ use crate::crm::Backend;
 use crate::crm::embedded::Rules;
 use crate::crm::model::CallRecord;
 use crate::crm::outbox::Outbox;
+use crate::route;
 use crate::route::directory::Directory;
 use crate::route::plan::Presence;
 use crate::route::{Dialler, dial};
@@ -246,7 +247,8 @@ impl Inner {
         crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
         self.admission.set_rate(directory.limits.calls_per_second);
         self.admission.set_silent(settings.unknown_source == UnknownSource::Drop);
-        self.house.set_directory(directory);
+        self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
+        self.house.set_directory(directory, self.clock.now().mono, self.live.up() > 0);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

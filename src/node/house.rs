@@ -9,20 +9,27 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::RwLock;
 
-use crate::base::{EmployeeId, HostName, Instant, Transport, Wall, Way};
-use crate::call::Env;
+use super::live::FarEnd;
+use crate::base::{EmployeeId, HostName, Instant, Transport, TrunkName, Wall, Way};
+use crate::call::{Channel, Channels, Env};
 use crate::net::outbound::Outbound;
+use crate::route;
 use crate::route::directory::{Directory, Gateway, Peer};
 use crate::route::plan::{Destination, Live, Presence};
+use crate::route::reach;
 use crate::sip::agent::Target;
 use crate::sip::message::build;
 
 /// What calls may look at.
 pub(super) struct House {
     directory: ArcSwap<Directory>,
+    /// The files before, each with when it was replaced: the calls of then still go by whom they named.
+    former: RwLock<Vec<(Instant, Arc<Directory>)>>,
     people: RwLock<HashMap<EmployeeId, Person>>,
     /// Peers that a message could not reach, and until when they come last.
     unreachable: RwLock<HashMap<SocketAddr, Instant>>,
+    /// Calls up on each trunk.
+    channels: Channels,
 }
 
 /// One employee, now.
@@ -49,7 +56,13 @@ impl House {
         for (id, at) in last_rung {
             people.entry(id).or_default().last_rung = Some(at);
         }
-        Self { directory: ArcSwap::new(directory), people: RwLock::new(people), unreachable: RwLock::default() }
+        Self {
+            directory: ArcSwap::new(directory),
+            former: RwLock::default(),
+            people: RwLock::new(people),
+            unreachable: RwLock::default(),
+            channels: Channels::default(),
+        }
     }
 
     /// What the files say, for a moment.
@@ -62,9 +75,26 @@ impl House {
         self.directory.load_full()
     }
 
-    /// Other files are in force from now on.
-    pub(super) fn set_directory(&self, directory: Arc<Directory>) {
-        self.directory.store(directory);
+    /// Other files are in force from now on. Where calls are up, the ones before are remembered for those.
+    pub(super) fn set_directory(&self, directory: Arc<Directory>, now: Instant, calls_are_up: bool) {
+        let before = self.directory.swap(directory);
+        let mut former = self.former.write();
+        if !calls_are_up {
+            former.clear();
+            return;
+        }
+        if former.len() >= FORMER {
+            former.remove(0);
+        }
+        former.push((now, before));
+    }
+
+    /// Whether what comes from `source` may concern a call's dialog with this far end: by the files in force, or by those
+    /// of when the call was up already.
+    pub(super) fn is_of_far_end(&self, source: SocketAddr, far_end: &FarEnd) -> bool {
+        let by = |directory: &Directory| route::origin::is_of_far_end(directory, source, &far_end.addresses);
+        by(&self.directory())
+            || self.former.read().iter().any(|(until, directory)| *until > far_end.since && by(directory))
     }
 
     pub(super) fn presence(&self, employee: &EmployeeId) -> Presence {
@@ -161,6 +191,10 @@ impl Env for View<'_> {
         &self.directory
     }
 
+    fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel> {
+        self.house.channels.take(trunk, most)
+    }
+
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
         let (user, peers) = match destination {
             Destination::Employee { extension, pbx, .. } | Destination::Extension { extension, pbx } => {
@@ -181,7 +215,14 @@ impl Env for View<'_> {
             .filter(|(_, way)| !was_tried(way))
             .min_by_key(|(_, way)| !self.house.is_reachable(way.address, self.now))?;
         let hop = self.out.to(way.transport, way.address, Some(HostName::new(&peer.host)))?;
-        Some(Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop))
+        let is_another = |(_, other): &(&Peer, Way)| *other != way && !was_tried(other);
+        let more =
+            peers.iter().flat_map(|peer| peer.ways.iter().map(move |way| (peer, *way))).any(|other| is_another(&other));
+        Some(Target {
+            account: reach::account(&self.directory, destination),
+            silence: more.then(|| reach::failover_after(&self.directory, destination)),
+            ..Target::new(build::sip_uri_by(user, &peer.host, peer.port, way.transport), hop)
+        })
     }
 }
 
@@ -217,6 +258,8 @@ async fn resolve_peers(peers: &mut [Peer]) {
     }
 }
 
+/// Reloads that calls may outlive and still be spoken to from a second address of a trunk that has gone.
+const FORMER: usize = 16;
 /// For how long a peer that could not be reached comes last.
 const AVOIDED: Duration = Duration::from_secs(30);
 /// How long a name may take.
@@ -276,6 +319,24 @@ mod tests {
         assert_eq!(first_at(131), "sip:201@127.0.0.1:5070");
         house.lost("198.51.100.1:5060".parse().unwrap(), at(100));
         assert_eq!(house.unreachable.read().len(), 1, "nothing is remembered of strangers");
+    }
+
+    #[test]
+    fn a_call_hears_all_addresses_of_a_trunk_that_has_left_the_files_and_a_later_call_does_not() {
+        let with = |peers: &[&str]| {
+            let peers = peers.iter().map(|at| peer(at)).collect::<Vec<_>>();
+            Arc::new(house().pbx(|pbx| pbx.peers = peers).build())
+        };
+        let house = House::new(with(&["192.0.2.1:5060", "192.0.2.2:5060"]), HashMap::new(), HashMap::new());
+        let at = |secs: u64| Instant::from_millis(secs * 1000);
+        house.set_directory(with(&["192.0.2.9:5060"]), at(10), true);
+        let (one, other) = ("192.0.2.1:5060".parse().unwrap(), "192.0.2.2:5060".parse().unwrap());
+        let far_end = |since| FarEnd { addresses: [one; 2], since };
+        assert!(house.is_of_far_end(other, &far_end(at(5))));
+        assert!(!house.is_of_far_end(other, &far_end(at(11))));
+        assert!(!house.is_of_far_end("192.0.2.3:5060".parse().unwrap(), &far_end(at(5))));
+        house.set_directory(with(&["192.0.2.9:5060"]), at(20), false);
+        assert!(house.former.read().is_empty(), "nobody needs them any more");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::base::{CallId, EmployeeId, Hop, Instant, Now};
 use crate::call::{self, Call, CallAction, CallEvent, Env};
 use crate::crm::model::{CallRecord, CallState};
 use crate::sip::agent::Transmit;
-use crate::sip::message::Request;
+use crate::sip::message::{Request, Response};
 use crate::sip::transaction::ServerKey;
 
 /// All calls, and whose each INVITE is.
@@ -118,6 +118,14 @@ impl InviteKeys {
     }
 }
 
+/// Where one who is in a call may be expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FarEnd {
+    pub(super) addresses: [SocketAddr; 2],
+    /// When the call began: it goes by the files of then, too.
+    pub(super) since: Instant,
+}
+
 /// Whose an INVITE is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
@@ -193,8 +201,15 @@ impl Live {
     }
 
     /// Where the far end may be expected that a request to this call means; `None`: it means no dialog of the call.
-    pub(super) fn far_end(&self, id: CallId, request: &Request) -> Option<[SocketAddr; 2]> {
-        self.calls.get_mut(&id)?.call.far_end(request)
+    pub(super) fn far_end(&self, id: CallId, request: &Request) -> Option<FarEnd> {
+        let mut slot = self.calls.get_mut(&id)?;
+        Some(FarEnd { addresses: slot.call.far_end(request)?, since: slot.call.began() })
+    }
+
+    /// Where the request went that this response answers; `None`: the call has asked no such thing.
+    pub(super) fn asked(&self, id: CallId, response: &Response) -> Option<FarEnd> {
+        let slot = self.calls.get(&id)?;
+        Some(FarEnd { addresses: [slot.call.asked(response)?; 2], since: slot.call.began() })
     }
 
     /// The call that this INVITE, or what goes with it, belongs to.
@@ -511,6 +526,7 @@ mod tests {
             entry,
             blacklisted: false,
             label: "carrier".to_owned(),
+            trunk: None,
             now: Now::default(),
             max_forwards: 70,
             offer: None,

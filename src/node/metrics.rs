@@ -29,6 +29,8 @@ pub(super) struct Metrics {
     transfers: Family<TransferLabels, Counter>,
     overload_rejected: Counter,
     calls_crashed: Counter,
+    strangers_refused: Counter,
+    strangers_dropped: Counter,
     /// None pass through us yet.
     rtp_packets: Family<PacketLabels, Counter>,
 }
@@ -104,6 +106,8 @@ impl Metrics {
             transfers: Family::default(),
             overload_rejected: Counter::default(),
             calls_crashed: Counter::default(),
+            strangers_refused: Counter::default(),
+            strangers_dropped: Counter::default(),
             rtp_packets: Family::default(),
         };
         metrics.register();
@@ -159,6 +163,10 @@ impl Metrics {
         let help = "RTP packets relayed";
         to.register("rtp_packets", help, self.rtp_packets.clone());
         to.register("calls_crashed", "Calls ended by a fault of ours", self.calls_crashed.clone());
+        let help = "Messages of strangers that were refused, with an answer or in silence";
+        to.register("strangers_refused", help, self.strangers_refused.clone());
+        let help = "Messages not even read, from addresses that were refused too often";
+        to.register("strangers_dropped", help, self.strangers_dropped.clone());
     }
 
     /// A request (no status) or a response came in.
@@ -206,6 +214,16 @@ impl Metrics {
     /// An INVITE was refused for want of room.
     pub(super) fn overloaded(&self) {
         self.overload_rejected.inc();
+    }
+
+    /// A stranger was refused.
+    pub(super) fn stranger_refused(&self) {
+        self.strangers_refused.inc();
+    }
+
+    /// A message of an address that was refused too often was dropped.
+    pub(super) fn stranger_dropped(&self) {
+        self.strangers_dropped.inc();
     }
 
     /// All of it as Prometheus reads it.
@@ -285,6 +303,8 @@ mod tests {
             "ramal_registrations 0",
             "ramal_transfers_total{kind=\"blind\",result=\"answered\"} 1",
             "ramal_overload_rejected_total 0",
+            "ramal_strangers_dropped_total 0",
+            "ramal_strangers_refused_total 0",
             "ramal_calls_total{direction=\"incoming\",outcome=\"missed\"} 0",
             "ramal_rtp_packets_total{direction=\"in\"} 0",
         ] {

@@ -12,8 +12,10 @@ mod house;
 mod late;
 mod live;
 mod metrics;
+mod offenders;
 mod perform;
 mod receive;
+mod repeats;
 mod strangers;
 mod surviving;
 mod timers;
@@ -39,6 +41,7 @@ use self::late::NewsWire;
 use self::live::Live;
 use self::metrics::Metrics;
 use self::receive::Reception;
+use self::repeats::Repeats;
 use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
@@ -104,6 +107,7 @@ struct Inner {
     timers: Timers,
     house: House,
     admission: Admission,
+    repeats: Repeats,
     outbound: Outbound,
     store: Store,
     outbox: Outbox<Backend>,
@@ -151,6 +155,7 @@ impl Node {
                 timers: Timers::default(),
                 house,
                 admission,
+                repeats: Repeats::new(t.t1),
                 outbound: Outbound::new(sockets.udp.clone(), tcp, connections, naming),
                 store,
                 outbox,

@@ -12,11 +12,13 @@ use rsip::Method;
 use super::Inner;
 use super::admission::{Full, Load};
 use super::live::{Claim, InviteKeys};
+use super::repeats::{Answer, Print};
 use super::strangers::modest;
 use super::surviving::surviving;
-use crate::base::{CallId, EmployeeId, Hop};
+use crate::base::{CallId, EmployeeId, Hop, Transport};
 use crate::call::{Beginning, Call, CallEvent, Replacing};
 use crate::net::sink::{Path, Sink};
+use crate::route::directory::Directory;
 use crate::route::{self, Entry, Origin, Refusal};
 use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
 use crate::sip::message::{
@@ -31,8 +33,15 @@ pub(super) struct Reception(pub(super) Weak<Inner>);
 impl Sink for Reception {
     fn received(&self, path: Path, bytes: Bytes) {
         let Some(node) = self.0.upgrade() else { return };
+        if node.is_dropped(path) {
+            return;
+        }
         tracing::trace!(from = %path.remote, message = %String::from_utf8_lossy(&bytes), "received");
-        let came = Came { path, size: bytes.len() };
+        let print = (path.transport == Transport::Udp).then(|| node.repeats.print(path.remote, &bytes)).flatten();
+        if print.is_some_and(|print| node.is_repeat(path, print)) {
+            return;
+        }
+        let came = Came { path, size: bytes.len(), print };
         surviving(|| match parse(&bytes, &Limits::default()) {
             Ok(message) => node.received(came, message),
             Err(fault) => node.malformed(came, &fault),
@@ -40,9 +49,11 @@ impl Sink for Reception {
     }
 
     fn unframed(&self, path: Path, fault: &ParseError) {
-        if let Some(node) = self.0.upgrade() {
+        if let Some(node) = self.0.upgrade()
+            && !node.is_dropped(path)
+        {
             // On a stream: nobody forges its source, and its size does not matter.
-            surviving(|| node.malformed(Came { path, size: 0 }, fault));
+            surviving(|| node.malformed(Came { path, size: 0, print: None }, fault));
         }
     }
 
@@ -62,6 +73,8 @@ struct Came {
     path: Path,
     /// Its bytes.
     size: usize,
+    /// What it is known by when it comes again, where it may be an INVITE.
+    print: Option<Print>,
 }
 
 /// The branch of the topmost Via in the beginning of a message that we printed. Responses name no call by it.
@@ -79,8 +92,10 @@ impl Inner {
                 let method = response.headers.cseq().map_or("OTHER", |(_, method)| method_text(method));
                 self.metrics.received(method, Some(response.status.code()));
                 // One that answers nothing of ours is dropped: nothing answers a response.
-                if let Some(call) = response.headers.via().and_then(|via| call_of_branch(via.branch?)) {
-                    let call = self.home_of(call, &response.headers);
+                if let Some(call) = response.headers.via().and_then(|via| call_of_branch(via.branch?))
+                    && let call = self.home_of(call, &response.headers)
+                    && self.may_answer(call, came.path, &response)
+                {
                     self.hand_over(call, came.path, response.into());
                 }
             }
@@ -94,6 +109,37 @@ impl Inner {
     /// The call that has the leg of a message: one that has moved is not where its tags and branches say.
     fn home_of(&self, named: CallId, headers: &Headers) -> CallId {
         self.live.home_of(named, headers.call_id().map(AsRef::<str>::as_ref).unwrap_or_default())
+    }
+
+    /// Whether nothing that comes by this way is read, for it was refused too often.
+    fn is_dropped(&self, path: Path) -> bool {
+        let dropped = self.admission.is_dropped(path.remote.ip());
+        if dropped {
+            self.metrics.stranger_dropped();
+        }
+        dropped
+    }
+
+    /// Whether this datagram has been refused before: then it is told so again.
+    fn is_repeat(&self, path: Path, print: Print) -> bool {
+        let Some(Answer { target, bytes }) = self.repeats.find(print, self.clock.now().mono) else { return false };
+        self.metrics.received("INVITE", None);
+        self.answer_bytes(path, target, &bytes, true);
+        true
+    }
+
+    /// Whether a response comes from where its request went, or from wherever else that trunk or PBX may send: who has
+    /// overheard a branch answers nothing in somebody else's name.
+    fn may_answer(&self, call: CallId, path: Path, response: &Response) -> bool {
+        let Some(asked) = self.live.asked(call, response) else { return false };
+        // RFC 3261 §18.2.2: where a connection is gone, the response comes by a new one, from any port.
+        let by_new_connection = || asked.addresses.iter().any(|address| address.ip() == path.remote.ip());
+        let may =
+            (path.transport.is_reliable() && by_new_connection()) || self.house.is_of_far_end(path.remote, &asked);
+        if !may {
+            tracing::debug!(from = %path.remote, "a response comes from where its request did not go");
+        }
+        may
     }
 
     /// Gives a message to its call; false where that is gone.
@@ -136,7 +182,18 @@ impl Inner {
     fn forbid(&self, came: Came, request: &Request) {
         // RFC 3261 §17.1.1.3: an ACK is never answered.
         if request.method != Method::Ack {
+            self.offended(came.path);
             self.answer_stranger(came, Response::to(request, Status::FORBIDDEN));
+        }
+    }
+
+    /// A stranger wanted something of us.
+    fn offended(&self, path: Path) {
+        self.metrics.stranger_refused();
+        let ip = path.remote.ip();
+        // One at an address that the files name is somebody's mistake, or forged: the trunk there must be heard.
+        if !route::origin::is_named(&self.house.directory(), ip) && self.admission.refused_stranger(ip) {
+            tracing::debug!(%ip, "refused too often: it is not listened to for a while");
         }
     }
 
@@ -146,10 +203,9 @@ impl Inner {
         if request.method == Method::Ack || (request.method != Method::Cancel && request.headers.to_tag().is_none()) {
             return true;
         }
-        let directory = self.house.directory();
         match self.live.far_end(call, request) {
-            Some(expected) => route::origin::is_of_far_end(&directory, path.remote, &expected),
-            None => route::origin(&directory, path.remote) != Origin::Stranger,
+            Some(expected) => self.house.is_of_far_end(path.remote, &expected),
+            None => route::origin(&self.house.directory(), path.remote) != Origin::Stranger,
         }
     }
 
@@ -187,17 +243,17 @@ impl Inner {
             return self.answer(path, refused);
         };
         if let Some(objection) = inspect(&request, SUPPORTED) {
-            return self.answer(path, objection.response(&request));
+            return self.refuse(came, objection.response(&request));
         }
         if request.headers.has(&Name::Replaces) {
-            return self.replacing(path, &origin, request, &keys);
+            return self.replacing(came, &origin, request, &keys);
         }
-        self.invited(path, &origin, request, keys);
+        self.invited(came, &origin, request, keys);
     }
 
     /// An INVITE that wants the place of a party of a call that is up.
-    fn replacing(self: &Arc<Self>, path: Path, origin: &Origin, request: Request, keys: &InviteKeys) {
-        let refuse = |node: &Self, request: &Request, status| node.answer(path, Response::to(request, status));
+    fn replacing(self: &Arc<Self>, came: Came, origin: &Origin, request: Request, keys: &InviteKeys) {
+        let refuse = |node: &Self, request: &Request, status| node.refuse(came, Response::to(request, status));
         let replaces = one_replaces(&request);
         // RFC 3891 §3: "If more than one Replaces header field is present in an INVITE …, the UAS MUST reject the
         // request with a 400 Bad Request response."
@@ -221,49 +277,59 @@ impl Inner {
             return refuse(self, &request, Status::CALL_DOES_NOT_EXIST);
         }
         let referred_by = request.headers.address(&Name::ReferredBy).map(|address| message::party(&address).user);
-        let received = Received { message: request.into(), hop: self.outbound.back(path) };
+        let received = Received { message: request.into(), hop: self.outbound.back(came.path) };
         self.tell(call, CallEvent::Replacing(Box::new(Replacing { received, replaces, by, referred_by })));
     }
 
     fn asked_for_options(&self, came: Came, origin: &Origin, request: &Request) {
-        let response = match inspect(request, SUPPORTED) {
-            Some(objection) => objection.response(request),
-            // RFC 3261 §11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields SHOULD be
-            // present in a 200 (OK) response to an OPTIONS request."
-            None => Response::to(request, Status::OK)
+        let objection = inspect(request, SUPPORTED).map(|objection| objection.response(request));
+        if *origin == Origin::Stranger {
+            // What we can do is none of her business.
+            return self.answer_stranger(came, objection.unwrap_or_else(|| Response::to(request, Status::OK)));
+        }
+        // RFC 3261 §11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields SHOULD be
+        // present in a 200 (OK) response to an OPTIONS request."
+        let able = || {
+            Response::to(request, Status::OK)
                 .with(Name::Allow, ALLOW)
                 .with(Name::Accept, "application/sdp")
                 .with(Name::AcceptEncoding, "identity")
                 .with(Name::AcceptLanguage, "en")
-                .with(Name::Supported, SUPPORTED.join(", ")),
+                .with(Name::Supported, SUPPORTED.join(", "))
         };
-        match origin {
-            Origin::Stranger => self.answer_stranger(came, response),
-            Origin::Trunk(_) | Origin::Pbx(_) | Origin::Phone(_) => self.answer(came.path, response),
-        }
+        self.answer(came.path, objection.unwrap_or_else(able));
     }
 
     /// An INVITE that nobody has seen yet.
-    fn invited(self: &Arc<Self>, path: Path, origin: &Origin, request: Request, keys: InviteKeys) {
+    fn invited(self: &Arc<Self>, came: Came, origin: &Origin, request: Request, keys: InviteKeys) {
+        let path = came.path;
         let directory = self.house.directory_kept();
         let load = Load { calls: self.live.up(), most: directory.limits.calls, store_is_full: self.store.is_full() };
-        if let Err(full) = self.admission.admit(load) {
-            return self.refuse_for_now(path, &request, full);
-        }
+        let admitted = self.admission.admit(load);
         let invitation = message::invitation(&request);
-        let (entry, blacklisted) = match route::inbound(&directory, origin, &invitation.identities) {
+        let routed = || route::inbound(&directory, origin, &invitation.identities);
+        let routed = match admitted {
+            Ok(()) => routed(),
+            // Only of those that are past the limits it is asked before, whether somebody calls for help.
+            Err(full) => match routed() {
+                Ok(entry) if full.spares_emergencies() && is_emergency(&directory, &entry) => Ok(entry),
+                _ => return self.refuse_for_now(came, &request, full),
+            },
+        };
+        let (entry, blacklisted) = match routed {
             Ok(entry) => (entry, false),
             Err(Refusal::Blacklisted(incoming)) => (Entry::Incoming(*incoming), true),
             Err(refusal) => {
                 tracing::debug!(from = %path.remote, %refusal, "an INVITE is refused");
                 let status = Status::new(refusal.status()).unwrap_or(Status::FORBIDDEN);
-                return self.answer(path, Response::to(&request, status));
+                return self.refuse(came, Response::to(&request, status));
             }
         };
         if let Some(dialler) = dialler(&entry)
+            && !is_emergency(&directory, &entry)
             && self.house.placed(dialler) >= directory.limits.per_employee
         {
-            return self.refuse_for_now(path, &request, Full::Employee);
+            return self.refuse_for_now(came, &request, Full::Employee);
         }
         let now = self.clock.now();
         let (id, ids) = {
@@ -275,7 +341,7 @@ impl Inner {
             Claim::New => {}
             Claim::Known(_) => return,
             // RFC 3261 §8.2.2.2: "the UAS core SHOULD generate a 482 (Loop Detected) response".
-            Claim::Merged => return self.answer(path, Response::to(&request, Status::LOOP_DETECTED)),
+            Claim::Merged => return self.refuse(came, Response::to(&request, Status::LOOP_DETECTED)),
         }
         let beginning = Beginning {
             id,
@@ -284,6 +350,7 @@ impl Inner {
             entry,
             blacklisted,
             label: origin.label().to_owned(),
+            trunk: if let Origin::Trunk(name) = origin { Some(name.clone()) } else { None },
             now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
@@ -292,44 +359,49 @@ impl Inner {
         self.hand_over(id, path, request.into());
     }
 
-    fn refuse_for_now(&self, path: Path, request: &Request, full: Full) {
-        tracing::debug!(from = %path.remote, why = %full, "an INVITE is refused for now");
+    fn refuse_for_now(&self, came: Came, request: &Request, full: Full) {
+        tracing::debug!(from = %came.path.remote, why = %full, "an INVITE is refused for now");
         self.metrics.overloaded();
         let response = Response::to(request, Status::SERVICE_UNAVAILABLE);
-        self.answer(path, response.with(Name::RetryAfter, full.retry_after().to_string()));
+        self.refuse(came, response.with(Name::RetryAfter, full.retry_after().to_string()));
+    }
+
+    /// Answers an INVITE without state, and its retransmissions without reading them.
+    fn refuse(&self, came: Came, response: Response) {
+        let response = located(came.path, response);
+        let answer = Answer { target: response_target(came.path, &response), bytes: response.to_bytes() };
+        self.answer_bytes(came.path, answer.target, &answer.bytes, false);
+        if let Some(print) = came.print {
+            self.repeats.keep(print, answer, self.clock.now().mono);
+        }
     }
 
     /// A message that cannot be read.
     fn malformed(&self, came: Came, fault: &ParseError) {
         tracing::debug!(from = %came.path.remote, %fault, "a message cannot be read");
         self.metrics.received("OTHER", None);
-        let Some(mut response) = fault.response() else { return };
-        if matches!(fault.fault, Fault::Method) {
-            response = response.with(Name::Allow, ALLOW);
+        let is_stranger = route::origin(&self.house.directory(), came.path.remote) == Origin::Stranger;
+        if is_stranger {
+            self.offended(came.path);
         }
-        match route::origin(&self.house.directory(), came.path.remote) {
-            Origin::Stranger => self.answer_stranger(came, response),
-            Origin::Trunk(_) | Origin::Pbx(_) | Origin::Phone(_) => self.answer(came.path, response),
+        let Some(response) = fault.response() else { return };
+        if is_stranger {
+            return self.answer_stranger(came, response);
         }
+        let is_method = matches!(fault.fault, Fault::Method);
+        self.answer(came.path, if is_method { response.with(Name::Allow, ALLOW) } else { response });
     }
 
     fn answer_stranger(&self, came: Came, response: Response) {
-        if !self.hears_strangers(came.path) {
+        if !self.admission.answers_stranger(came.path.remote.ip()) {
             return;
         }
         let response = located(came.path, response);
         let whole = came.path.transport.is_reliable();
         let target = response_target(came.path, &response);
         if let Some(bytes) = if whole { Some(response.to_bytes()) } else { modest(response, came.size) } {
-            self.answer_bytes(came.path, target, &bytes);
+            self.answer_bytes(came.path, target, &bytes, false);
         }
-    }
-
-    /// Whether a stranger is answered; one at an address that the files name is never ignored for insisting.
-    fn hears_strangers(&self, path: Path) -> bool {
-        let ip = path.remote.ip();
-        self.admission.answers_strangers()
-            && (route::origin::is_named(&self.house.directory(), ip) || self.admission.answers_stranger(ip))
     }
 
     /// A message could not reach this address: if it is a peer's, others come first for a while.
@@ -340,12 +412,12 @@ impl Inner {
     /// Answers without state.
     fn answer(&self, path: Path, response: Response) {
         let response = located(path, response);
-        self.answer_bytes(path, response_target(path, &response), &response.to_bytes());
+        self.answer_bytes(path, response_target(path, &response), &response.to_bytes(), false);
     }
 
-    fn answer_bytes(&self, path: Path, remote: SocketAddr, bytes: &Bytes) {
+    fn answer_bytes(&self, path: Path, remote: SocketAddr, bytes: &Bytes, again: bool) {
         let hop = Hop { transport: path.transport, local: path.local, remote, advertised: path.local, name: None };
-        self.metrics.sent(bytes, false);
+        self.metrics.sent(bytes, again);
         if self.outbound.send(&hop, bytes).is_err() {
             tracing::debug!(%remote, "an answer could not be sent");
         }
@@ -375,6 +447,12 @@ fn dialler(entry: &Entry) -> Option<&EmployeeId> {
         Entry::Outgoing(outgoing) => outgoing.employee.as_ref().map(|employee| &employee.id),
         Entry::Incoming(_) | Entry::Internal(_) => None,
     }
+}
+
+/// Whether somebody calls for help: such a call goes past every limit.
+fn is_emergency(directory: &Directory, entry: &Entry) -> bool {
+    let Entry::Outgoing(outgoing) = entry else { return false };
+    route::reach::is_emergency(directory, &outgoing.to)
 }
 
 /// What makes or changes a session inside a dialog; other requests may carry whatever the far end understands.

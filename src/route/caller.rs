@@ -103,7 +103,7 @@ fn believed<'a>(ids: &'a Identities, order: &'a [IdentityHeader], trusted: bool)
 }
 
 /// Whether a party withholds who she is, by the words that carriers and phones write there.
-fn is_anonymous(country: &str, party: &Party) -> bool {
+pub(super) fn is_anonymous(country: &str, party: &Party) -> bool {
     party.host.eq_ignore_ascii_case("anonymous.invalid")
         || read(&party.user, &Context::plain(country)).kind == Kind::Anonymous
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::base::{EmployeeId, Hop, Transport, Wall};
-use crate::call::Env;
+use crate::base::{EmployeeId, Hop, Transport, TrunkName, Wall};
+use crate::call::{Channel, Channels, Env};
 use crate::route::directory::{Directory, Gateway, Peer};
 use crate::route::plan::{Destination, Live, Presence};
+use crate::route::reach;
 use crate::sip::agent::Target;
 
 /// Files and people.
@@ -18,6 +19,7 @@ pub(crate) struct House {
     pub presence: HashMap<EmployeeId, Presence>,
     pub busy: RefCell<HashMap<EmployeeId, i32>>,
     pub last_rung: RefCell<HashMap<EmployeeId, Wall>>,
+    pub channels: Channels,
     pub us: SocketAddr,
     pub transport: Transport,
 }
@@ -58,11 +60,20 @@ impl Env for House {
         &self.directory
     }
 
+    fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel> {
+        self.channels.take(trunk, most)
+    }
+
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target> {
         let (user, peers) = self.peers(destination)?;
         let fresh = |remote: &SocketAddr| tried.iter().all(|t| t.hop.remote != *remote);
-        let remote = peers.iter().flat_map(|peer| &peer.ways).map(|way| way.address).find(fresh)?;
+        let mut left = peers.iter().flat_map(|peer| &peer.ways).map(|way| way.address).filter(fresh);
+        let (remote, more) = (left.next()?, left.next().is_some());
         let hop = Hop { transport: self.transport, local: self.us, remote, advertised: self.us, name: None };
-        Some(Target::new(format!("sip:{user}@{remote}"), hop))
+        Some(Target {
+            account: reach::account(&self.directory, destination),
+            silence: more.then(|| reach::failover_after(&self.directory, destination)),
+            ..Target::new(format!("sip:{user}@{remote}"), hop)
+        })
     }
 }

@@ -68,6 +68,8 @@ pub(crate) struct Sim {
     /// What nobody's request was answered, by the shell.
     pub refused: Vec<u16>,
     said_to_carrier: Vec<Bytes>,
+    /// Peers at which nothing arrives.
+    dead: Vec<SocketAddr>,
     network: Network,
     claims: HashMap<ServerKey, CallId>,
     /// Legs that are in another call than the one that their tags name.
@@ -91,6 +93,7 @@ impl Sim {
                 presence: HashMap::new(),
                 busy: HashMap::new().into(),
                 last_rung: HashMap::new().into(),
+                channels: crate::call::Channels::default(),
                 us,
                 transport: Transport::Udp,
             },
@@ -104,6 +107,7 @@ impl Sim {
             transfers: Vec::new(),
             refused: Vec::new(),
             said_to_carrier: Vec::new(),
+            dead: Vec::new(),
             network: Network::new(ids.fork()),
             claims: HashMap::new(),
             moved: HashMap::new(),
@@ -149,6 +153,14 @@ impl Sim {
         self
     }
 
+    /// This peer hears nothing any more, or again.
+    pub(crate) fn dies(&mut self, at: &str, is_dead: bool) -> &mut Self {
+        let at = at.parse().expect("an address");
+        self.dead.retain(|peer| *peer != at);
+        self.dead.extend(is_dead.then_some(at));
+        self
+    }
+
     pub(crate) fn lose(&mut self, piece: &str, n: u32) {
         self.network.lose(piece, n);
     }
@@ -178,6 +190,22 @@ impl Sim {
         id
     }
 
+    /// Somebody inside calls who asks for privacy: her PBX says who she is, and `Privacy: id`.
+    pub(crate) fn call_as(&mut self, name: &str, at: &str, user: &str, asserted: &str, private: bool) -> CallId {
+        let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
+        let (id, mut party) = Party::new(name, at.parse().expect("an address"), self.us, &mut self.ids, media);
+        let sends = party.call_privately(self.now, user, asserted, private);
+        self.parties.push((id, party));
+        self.send_all(sends);
+        id
+    }
+
+    /// This party gives up.
+    pub(crate) fn cancel(&mut self, party: CallId) {
+        self.at(Duration::ZERO, Event::Act { party, act: Act::Cancel });
+        self.run_for(Duration::from_secs(1));
+    }
+
     fn schedule(&mut self, party: CallId, script: impl IntoIterator<Item = (Duration, Act)>) {
         for (after, act) in script {
             self.at(after, Event::Act { party, act });
@@ -201,6 +229,13 @@ impl Sim {
         let at = self.parties.iter().rposition(|(_, p)| p.name == name).unwrap_or_else(|| panic!("{name} has no call"));
         self.act_at(at, &act);
         self
+    }
+
+    /// This call of a phone's does something now.
+    pub(crate) fn act_by(&mut self, party: CallId, act: &Act) {
+        if let Some(at) = self.parties.iter().position(|(id, _)| *id == party) {
+            self.act_at(at, act);
+        }
     }
 
     /// The first call that this phone has had does something now.
@@ -261,7 +296,7 @@ impl Sim {
         let (id, mut party) = Party::new(name, at.parse().expect("an address"), self.us, &mut self.ids, media);
         party.transport = self.transport;
         let referred_by = referred_by.map(|user| format!("<sip:{user}@{OFFICE}>"));
-        let sends = party.call_in_place(self.now, "ramal", Some(from), (true, Some(replaces), referred_by));
+        let sends = party.call_in_place(self.now, from, replaces, referred_by);
         self.parties.push((id, party));
         self.send_all(sends);
         id
@@ -512,6 +547,7 @@ impl Sim {
             entry,
             blacklisted,
             label,
+            trunk: if let Origin::Trunk(name) = &origin { Some(name.clone()) } else { None },
             now: self.now,
             max_forwards: invitation.max_forwards,
             offer: invitation.offer,
@@ -521,6 +557,9 @@ impl Sim {
     }
 
     fn arrive_there(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        if self.dead.contains(&to) {
+            return;
+        }
         let Ok(mut message) = parse(&bytes, &Limits::default()) else {
             panic!("we sent what can't be read: {bytes:?}")
         };

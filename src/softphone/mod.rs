@@ -23,6 +23,8 @@ pub enum Act {
     Answer,
     /// This final answer.
     Reject(u16),
+    /// 302 with these Contacts.
+    Redirect(Vec<String>),
     /// BYE.
     HangUp,
     /// CANCEL.
@@ -143,21 +145,38 @@ impl Party {
 
     /// Calls `user`; `offer` false: leaves the offer to the other side.
     pub fn call(&mut self, now: Now, user: &str, from: Option<&str>, offer: bool) -> Vec<Transmit> {
-        self.call_in_place(now, user, from, (offer, None, None))
+        self.invite(now, user, from, (false, offer), (None, None))
     }
 
-    /// The same, with Replaces and Referred-By.
+    /// Calls `user` and asks that nobody beyond `ramal` is told who calls, where `private`.
+    pub fn call_privately(&mut self, now: Now, user: &str, asserted: &str, private: bool) -> Vec<Transmit> {
+        self.invite(now, user, Some(asserted), (private, true), (None, None))
+    }
+
+    /// Calls to take this place, and says who sent her.
     pub fn call_in_place(
+        &mut self,
+        now: Now,
+        from: &str,
+        replaces: Replaces,
+        referred_by: Option<String>,
+    ) -> Vec<Transmit> {
+        self.invite(now, "ramal", Some(from), (false, true), (Some(replaces), referred_by))
+    }
+
+    fn invite(
         &mut self,
         now: Now,
         user: &str,
         from: Option<&str>,
-        (offer, replaces, referred_by): (bool, Option<Replaces>, Option<String>),
+        (private, offer): (bool, bool),
+        (replaces, referred_by): (Option<Replaces>, Option<String>),
     ) -> Vec<Transmit> {
         let mut out = AgentOut::default();
         let target = Target::new(format!("sip:{user}@{}", self.us), self.hop());
         let invite = OutgoingInvite {
             caller: CallerId { display: String::new(), user: from.map(str::to_owned) },
+            private,
             max_forwards: 70,
             offer: offer.then(|| self.sdp()),
             referred_by,
@@ -211,6 +230,10 @@ impl Party {
             Act::Reject(status) if ringing => {
                 self.state = State::Over(*status);
                 self.ua.reject(now, *status, None, &mut out);
+            }
+            Act::Redirect(contacts) if ringing => {
+                self.state = State::Over(302);
+                self.ua.redirect(now, contacts, &mut out);
             }
             Act::Cancel if matches!(self.state, State::Calling | State::Ringing) => {
                 self.ua.cancel(now, self.leg, crate::sip::agent::CancelReason::CallerGaveUp, &mut out);

@@ -115,8 +115,27 @@ impl Wire {
         Self(UdpSocket::bind("127.0.0.1:0").await.unwrap())
     }
 
+    /// At this address, at any port or at that one.
+    pub async fn on(at: impl tokio::net::ToSocketAddrs) -> Self {
+        Self(UdpSocket::bind(at).await.unwrap())
+    }
+
     pub fn at(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
+    }
+
+    pub async fn send_bytes(&self, to: SocketAddr, message: &[u8]) {
+        self.0.send_to(message, to).await.unwrap();
+    }
+
+    /// All that has come so far.
+    pub fn came(&self) -> Vec<String> {
+        let mut buffer = vec![0; 65_535];
+        let mut came = Vec::new();
+        while let Ok(length) = self.0.try_recv(&mut buffer) {
+            came.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        came
     }
 
     pub async fn send(&self, to: SocketAddr, message: &str) {

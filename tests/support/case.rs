@@ -28,6 +28,9 @@ pub(crate) struct Case {
     /// Employees whose phones may be rung and say nothing. A phone that is neither here nor in `phones` must not ring.
     #[serde(default)]
     pub(crate) silent: Vec<String>,
+    /// Kamailio stands between the server and everybody else.
+    #[serde(default)]
+    pub(crate) proxy: bool,
     /// Who calls.
     pub(crate) caller: Caller,
     /// What the other parties do, by name: an employee, or `carrier`.
@@ -103,6 +106,9 @@ pub(crate) struct Expect {
     /// By phone number, as `ramal crm find --json` gives it.
     #[serde(default)]
     pub(crate) crm: BTreeMap<String, Value>,
+    /// The in-dialog requests that the proxy must have passed by their route sets, `PORT METHOD`; others may be more.
+    #[serde(default)]
+    pub(crate) proxy: Vec<String>,
     /// Sums over all labels, at least.
     #[serde(default)]
     pub(crate) metrics: BTreeMap<String, f64>,

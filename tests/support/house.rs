@@ -15,9 +15,13 @@ pub(crate) struct House {
 }
 
 /// The server's own port; the parties' follow from who they are.
-const SERVER: u16 = 5060;
+pub(crate) const SERVER: u16 = 5060;
 const HTTP: u16 = 8080;
-const CARRIER: u16 = 5080;
+pub(crate) const CARRIER: u16 = 5080;
+/// A proxy's: what the carrier and the phones see of it, and what the server takes for carrier and office.
+pub(crate) const PROXY: u16 = 5070;
+pub(crate) const PROXY_TRUNK: u16 = 5071;
+pub(crate) const PROXY_OFFICE: u16 = 5072;
 
 impl House {
     /// Writes `house.toml` of `sip-scenarios/`, with what the story changes.
@@ -26,15 +30,11 @@ impl House {
         let house = Self { folder, address: own_address(story) };
         let common = story.with_file_name("house.toml");
         let text = fs::read_to_string(&common).map_err(|e| format!("{}: {e}", common.display()))?;
-        let text =
-            text.replace("@ADDRESS@", &house.address.to_string()).replace("@FOLDER@", &house.dir().to_string_lossy());
-        let mut files: Table = toml::from_str(&text).map_err(|e| format!("{}: {e}", common.display()))?;
+        let mut files: Table =
+            toml::from_str(&house.fill_in(&text)).map_err(|e| format!("{}: {e}", common.display()))?;
         merge(&mut files, changes);
-        let written = toml::to_string(&files)
-            .map_err(|e| e.to_string())?
-            .replace("@ADDRESS@", &house.address.to_string())
-            .replace("@FOLDER@", &house.dir().to_string_lossy());
-        fs::write(house.config(), written).map_err(|e| e.to_string())?;
+        let written = toml::to_string(&files).map_err(|e| e.to_string())?;
+        fs::write(house.config(), house.fill_in(&written)).map_err(|e| e.to_string())?;
         Ok(house)
     }
 
@@ -49,6 +49,15 @@ impl House {
 
     pub(crate) fn sip(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, SERVER)
+    }
+
+    pub(crate) fn proxy(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.address, PROXY)
+    }
+
+    /// The text of a file with this run's own address and folder.
+    pub(crate) fn fill_in(&self, text: &str) -> String {
+        text.replace("@ADDRESS@", &self.address.to_string()).replace("@FOLDER@", &self.dir().to_string_lossy())
     }
 
     pub(crate) fn http(&self) -> SocketAddrV4 {

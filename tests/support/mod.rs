@@ -3,6 +3,7 @@
 pub(crate) mod case;
 pub(crate) mod house;
 pub(crate) mod matching;
+pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod sipp;
 

@@ -76,7 +76,8 @@ impl Phones {
         if matches!(caller.transport, Transport::Tcp) {
             sipp.args(["-t", "t1"]);
         }
-        sipp.arg(house.sip().to_string());
+        let next = if case.proxy { house.proxy() } else { house.sip() };
+        sipp.arg(next.to_string());
         Party::start(&caller.party, sipp)
     }
 
@@ -164,7 +165,7 @@ fn sipp(house: &House, name: &str, scenario: &Path) -> Result<Command, String> {
 }
 
 /// Whether somebody has bound a UDP address: the kernel's own table says it without disturbing them.
-fn listens(address: SocketAddrV4) -> Result<(), String> {
+pub(crate) fn listens(address: SocketAddrV4) -> Result<(), String> {
     let table = fs::read_to_string("/proc/net/udp").map_err(|e| format!("/proc/net/udp: {e}"))?;
     let local = format!(" {:08X}:{:04X} ", u32::from_ne_bytes(address.ip().octets()), address.port());
     match table.contains(&local) {

@@ -6,9 +6,12 @@ mod connected;
 mod crm;
 mod loss;
 mod queue;
+mod redirect;
 mod setup;
 mod takeover;
 mod transfer;
+mod transfers_table;
+mod trunks;
 
 use std::time::Duration;
 

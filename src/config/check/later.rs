@@ -111,17 +111,11 @@ fn trunk(trunk: &RawTrunk, report: &Report) {
     let later = &trunk.later;
     let tell = |place: Option<&Place>, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
     tell(on(trunk.register.as_ref()), "register", "the carrier has to know this address");
-    let credentials = trunk.username.as_ref().map(|at| &at.place).or(trunk.password.as_ref().map(|at| &at.place));
-    tell(credentials, "username", "401 and 407 of the carrier are not answered: it has to know this address");
     let codecs = later.codecs.as_ref().filter(|codecs| !codecs.value.is_empty());
     tell(codecs.map(|at| &at.place), "codecs", "offers go through as they come");
     tell(on(later.media_from.as_ref()), "media_from", "media does not pass through ramal");
     let options = trunk.options.as_ref().filter(|every| !every.value.is_zero());
     tell(options.map(|at| &at.place), "options", "peers are tried in turn, not probed");
-    let channels = trunk.channels.as_ref().filter(|channels| channels.value > 0);
-    tell(channels.map(|at| &at.place), "channels", "calls on this trunk are not counted; [limits] `calls` bounds all");
-    let after = trunk.failover_after.as_ref().map(|at| &at.place);
-    tell(after, "failover_after", "the next peer comes after `failover_on`, an ICMP error, or SIP's own 32 s");
 }
 
 fn pbx(pbx: &RawPbx, report: &Report) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::caller::{Caller, read_caller};
+use super::caller::{Caller, is_anonymous, read_caller};
 use super::dial::{Dialled, Dialler, dial, exclusion, is_blacklisted};
 use super::directory::{Directory, Employee, Gateway, IdentityHeader, Line, Pbx, Trunk};
 use super::origin::Origin;
@@ -46,6 +46,8 @@ pub struct Outgoing {
     pub number: Option<PhoneNumber>,
     /// Why it is not looked up.
     pub excluded: Option<Exclusion>,
+    /// She asked that nobody outside is told who calls: `Privacy: id`.
+    pub private: bool,
 }
 
 /// A call between extensions, or from one to a queue.
@@ -194,12 +196,19 @@ fn placed(dir: &Directory, by: Dialler, extension: String, ids: &Identities) -> 
     let called = &ids.request_uri.user;
     let to = dial(dir, &by, called)?;
     match (to, by.line) {
-        (Dialled::Destination(to @ Destination::Outside { .. }), _) => outgoing(dir, by.employee, extension, to),
+        (Dialled::Destination(to @ Destination::Outside { .. }), _) => {
+            outgoing(dir, by.employee, extension, to, wants_privacy(dir, ids))
+        }
         (to, line) => {
             let (display, dialled) = (ids.from.display.clone(), called.clone());
             Ok(Entry::Internal(Internal { employee: by.employee, extension, display, dialled, to, line }))
         }
     }
+}
+
+/// Whether the caller inside asks that nobody outside is told who she is: by Privacy, or by an anonymous From.
+fn wants_privacy(dir: &Directory, ids: &Identities) -> bool {
+    ids.private || is_anonymous(&dir.crm.country, &ids.from)
 }
 
 /// The users whom a PBX may mean by the caller: it is ours, so what it asserts comes first.
@@ -212,6 +221,7 @@ fn outgoing(
     employee: Option<Arc<Employee>>,
     extension: String,
     to: Destination,
+    private: bool,
 ) -> Result<Entry, Refusal> {
     let Destination::Outside { number, line, .. } = &to else {
         return Err(Refusal::NotFound);
@@ -223,7 +233,7 @@ fn outgoing(
         Some(number) if employee.is_some() => exclusion(dir, number),
         _ => Some(Exclusion::Internal),
     };
-    Ok(Entry::Outgoing(Outgoing { employee, extension, line, to, number, excluded }))
+    Ok(Entry::Outgoing(Outgoing { employee, extension, line, to, number, excluded, private }))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rsip::Method;
 
+use super::credentials::Wallet;
 use super::leg::{Ack, Bye, Leg, Ringing, Unacked, Usage};
 use super::transactions::{Wants, send_all};
 use super::{AgentOut, ForkId, Invitation, LegEvent, Transmit, UserAgent, compose, tokens};
@@ -55,6 +56,25 @@ impl UserAgent {
 
     /// A final refusal of the INVITE by which this leg came.
     pub fn reject_on(&mut self, now: Now, leg: LegId, (status, retry_after): (u16, Option<u32>), out: &mut AgentOut) {
+        self.refuse(now, (leg, status), out, |response| match retry_after {
+            Some(seconds) => response.with(Name::RetryAfter, seconds.to_string()),
+            None => response,
+        });
+    }
+
+    /// A 302 to the A leg's INVITE: these Contacts, as they stand.
+    pub fn redirect(&mut self, now: Now, contacts: &[String], out: &mut AgentOut) {
+        let add = |response: Response, contact: &String| response.with(Name::Contact, contact.as_str());
+        self.refuse(now, (LegId::A, 302), out, |response| contacts.iter().fold(response, add));
+    }
+
+    fn refuse(
+        &mut self,
+        now: Now,
+        (leg, status): (LegId, u16),
+        out: &mut AgentOut,
+        add: impl FnOnce(Response) -> Response,
+    ) {
         let Some(at) = self.call_to_answer(leg) else { return };
         self.choose_tag(leg, None);
         let Some(leg) = self.leg_mut(leg) else { return };
@@ -62,11 +82,7 @@ impl UserAgent {
         let tag = ringing.dialog.local.tag.clone();
         leg.end(Bye::None);
         let response = Response::to(&self.servers[at].request, compose::status(status)).with_to_tag(&tag);
-        let response = match retry_after {
-            Some(seconds) => response.with(Name::RetryAfter, seconds.to_string()),
-            None => response,
-        };
-        self.respond(now, at, &response, out);
+        self.respond(now, at, &add(response), out);
     }
 
     /// The INVITE that begins the call.
@@ -108,6 +124,7 @@ impl UserAgent {
             sent: None,
             acks: Vec::new(),
             refers: 0,
+            wallet: Wallet::new(self.caller_account.clone()),
         });
         let at = self.open(key, id, hop, request, Wants::Call);
         self.trying(now, at, out);

@@ -129,6 +129,8 @@ pub enum FailedBy {
     Timeout,
     /// The message could not be sent, seen as 503 (RFC 3261 §8.1.3.1).
     Transport,
+    /// Nothing at all came for as long as [`Target::silence`], seen as 408. A late answer is still told.
+    Silence,
 }
 
 /// A REFER's target.
@@ -191,7 +193,7 @@ pub enum LegEvent {
         status: u16,
         /// Where from.
         by: FailedBy,
-        /// The Contacts of a 3xx.
+        /// The Contacts of a 3xx, best first.
         contacts: Vec<String>,
     },
     /// A re-INVITE.
@@ -265,6 +267,8 @@ pub enum LegEvent {
 pub struct OutgoingInvite {
     /// From and P-Asserted-Identity.
     pub caller: CallerId,
+    /// She asked that nobody behind a trusted peer is told: From is anonymous, P-Asserted-Identity is not.
+    pub private: bool,
     /// The A leg's, less one.
     pub max_forwards: u8,
     /// The offer; `None`: the callee makes it.

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use rsip::Method;
 
-use super::{CallerId, CancelReason};
+use super::credentials::with_credentials_of;
+use super::{CancelReason, OutgoingInvite};
 use crate::base::Hop;
 use crate::sip::dialog::Dialog;
 pub(super) use crate::sip::message::sdp as sdp_of;
@@ -85,7 +86,7 @@ pub(super) fn head(invite: &Request) -> Request {
     for name in [Name::Via, Name::MaxForwards, Name::Route, Name::From, Name::To, Name::CallId, Name::CSeq] {
         head.headers.copy(&name, &invite.headers);
     }
-    head
+    with_credentials_of(head, invite)
 }
 
 /// A request of another method with this head.
@@ -108,20 +109,31 @@ pub(super) fn ack_to_refusal(head: &Request, cseq: u32, response: &Response) -> 
 }
 
 /// From without its tag.
-pub(super) fn from(caller: &CallerId, hop: &Hop) -> String {
-    match &caller.user {
-        Some(user) => build::name_addr(&caller.display, &build::sip_uri(user, hop.advertised)),
+pub(super) fn from(invite: &OutgoingInvite, hop: &Hop) -> String {
+    match identity(invite, hop) {
+        Some(identity) if !invite.private => identity,
         // RFC 3323 §4.1: "Anonymous" <sip:anonymous@anonymous.invalid>.
-        None => build::name_addr("Anonymous", "sip:anonymous@anonymous.invalid"),
+        _ => build::name_addr("Anonymous", "sip:anonymous@anonymous.invalid"),
     }
 }
 
-/// Adds who is calling: P-Asserted-Identity, or that nobody is to know.
-pub(super) fn with_identity(request: Request, caller: &CallerId, hop: &Hop) -> Request {
-    match &caller.user {
-        Some(_) => request.with(Name::PAssertedIdentity, from(caller, hop)),
-        None => request.with(Name::Privacy, "id"),
-    }
+/// Adds who is calling, and that nobody behind the peer is to know it where that is so.
+///
+/// From and Privacy always say the same. RFC 3325 §7: the identity itself still goes to whoever is trusted, which
+/// removes it before the call goes on.
+pub(super) fn with_identity(request: Request, invite: &OutgoingInvite, hop: &Hop) -> Request {
+    let identity = identity(invite, hop);
+    let is_private = invite.private || identity.is_none();
+    let request = match identity {
+        Some(identity) => request.with(Name::PAssertedIdentity, identity),
+        None => request,
+    };
+    if is_private { request.with(Name::Privacy, "id") } else { request }
+}
+
+fn identity(invite: &OutgoingInvite, hop: &Hop) -> Option<String> {
+    let user = invite.caller.user.as_ref()?;
+    Some(build::name_addr(&invite.caller.display, &build::sip_uri(user, hop.advertised)))
 }
 
 /// Our Contact toward the peer of this hop.

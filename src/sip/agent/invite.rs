@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rsip::Method;
 
+use super::credentials::{Wallet, with_credentials_of};
 use super::leg::{Ack, Bye, Calling, Cancel, Leg, SentAck, SentInvite, Usage};
 use super::transactions::{ClientMachine, Outgoing, Purpose, send_all};
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::base::{Hop, LegId, Now};
 use crate::sip::dialog::{Dialog, End, LocalCseq, RemoteCseq, RouteSet, uri_of};
-use crate::sip::message::{Name, Request, Response, build};
+use crate::sip::message::{Address, Name, Request, Response, build};
 use crate::sip::transaction::{ClientKey, Effects};
 
 /// The number of an INVITE that calls.
@@ -28,7 +29,7 @@ impl UserAgent {
         let call_id = tokens::call_id(&hop, &mut self.ids);
         let sent = SentInvite {
             uri: target.uri.as_str().into(),
-            from: compose::from(&invite.caller, &hop).into(),
+            from: compose::from(invite, &hop).into(),
             tag: tokens::tag(self.call, &mut self.ids),
             to: build::name_addr("", &target.uri).into(),
             cseq: FIRST_CSEQ,
@@ -46,11 +47,23 @@ impl UserAgent {
             cseq: sent.cseq,
         };
         let request = compose::with_contact(compose::request(Method::Invite, &parts), &hop);
-        let request = compose::with_identity(compose::with_abilities(request), &invite.caller, &hop);
-        let request = with_history(request, invite, &hop);
+        let request = compose::with_identity(compose::with_abilities(request), invite, &hop);
+        let request = target.routes.iter().fold(request, |request, route| request.with(Name::Route, route.as_str()));
+        let request = with_history(request, invite, &target.uri, &hop);
         let request = compose::with_sdp(request, invite.offer.clone());
-        let usage = Usage::Calling(Calling { forks: Vec::new(), cancel: Cancel::No });
-        self.legs.push(Leg { id, call_id, hop, usage, sent: Some(Box::new(sent)), acks: Vec::new(), refers: 0 });
+        let silence = target.silence.map(|after| now.mono + after);
+        let usage = Usage::Calling(Calling { forks: Vec::new(), cancel: Cancel::No, silence });
+        let wallet = Wallet::new(target.account.clone());
+        self.legs.push(Leg {
+            id,
+            call_id,
+            hop,
+            usage,
+            sent: Some(Box::new(sent)),
+            acks: Vec::new(),
+            refers: 0,
+            wallet,
+        });
         self.start(now, id, hop, (&branch, FIRST_CSEQ), (request, Purpose::Invite), out);
         id
     }
@@ -87,17 +100,21 @@ impl UserAgent {
         (request, purpose): (Request, Purpose),
         out: &mut AgentOut,
     ) {
+        let (request, retry) = self.signed(leg, &hop, request);
         let method = request.method;
         let head = (method == Method::Invite).then(|| compose::head(&request));
         let mut effects = Effects::new();
         let machine = ClientMachine::start(now, &self.timers, &hop, (method, request.to_bytes()), &mut effects);
         send_all(effects, hop, leg, out);
         let key = ClientKey::new(branch, method);
-        self.clients.push(Outgoing { key, leg, hop, cseq, machine, purpose, head, orphaned: None });
+        self.clients.push(Outgoing { key, leg, hop, cseq, machine, purpose, head, orphaned: None, retry });
     }
 
     /// A response to an INVITE that calls.
     pub(super) fn invite_answered(&mut self, now: Now, leg: LegId, response: &Response, out: &mut AgentOut) {
+        if let Some(Leg { usage: Usage::Calling(calling), .. }) = self.leg_mut(leg) {
+            calling.silence = None;
+        }
         match response.status.code() {
             // RFC 3261 §8.1.3.2: a 1xx other than 100 that isn't known is a 183.
             status @ 0..200 => {
@@ -111,7 +128,7 @@ impl UserAgent {
                 let Some(leg) = self.leg_mut(leg) else { return };
                 leg.end(Bye::None);
                 let contacts = match status {
-                    300..400 => response.headers.contacts().iter().map(|c| c.uri_text.to_string()).collect(),
+                    300..400 => by_preference(response.headers.contacts()),
                     _ => Vec::new(),
                 };
                 out.events.push(LegEvent::Failed { leg: leg.id, status, by: FailedBy::Peer, contacts });
@@ -145,13 +162,27 @@ impl UserAgent {
         }
     }
 
+    /// Gives up peers that have said nothing at all for as long as their target allows. Their INVITE ends by itself: a
+    /// provisional that comes late gets CANCEL, a 2xx is told like any other.
+    pub(super) fn give_up_silent(&mut self, now: Now, out: &mut AgentOut) {
+        for leg in &mut self.legs {
+            let Usage::Calling(calling) = &mut leg.usage else { continue };
+            if calling.silence.take_if(|due| now.mono >= *due).is_none() || calling.cancel != Cancel::No {
+                continue;
+            }
+            calling.cancel = Cancel::WithProvisional(CancelReason::NextInTurn);
+            out.events.push(LegEvent::Failed { leg: leg.id, status: 408, by: FailedBy::Silence, contacts: Vec::new() });
+        }
+    }
+
     /// Sends the CANCEL that is wanted, once a provisional has come.
     ///
     /// RFC 3261 §9.1: "If no provisional response has been received, the CANCEL request MUST NOT be sent; rather, the
     /// client MUST wait for the arrival of a provisional response".
     fn cancel_if_due(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
-        let invite = self.clients.iter().find(|client| client.leg == leg && client.purpose == Purpose::Invite);
-        let Some(invite) = invite.filter(|invite| invite.may_cancel()) else { return };
+        // One that was challenged has a transaction too, which is over but for repeats of the challenge.
+        let is_it = |client: &&Outgoing| client.leg == leg && client.purpose == Purpose::Invite && client.may_cancel();
+        let Some(invite) = self.clients.iter().find(is_it) else { return };
         let Some(head) = &invite.head else { return };
         let (hop, cseq, branch) = (invite.hop, invite.cseq, invite.key.branch().to_owned());
         let mut cancel = compose::with_head(head, Method::Cancel, cseq);
@@ -248,9 +279,21 @@ impl UserAgent {
         let branch = tokens::branch(self.call, leg, &mut self.ids);
         let via = build::via(hop.transport, hop.advertised, &branch);
         let ack = compose::in_dialog(Method::Ack, dialog, cseq, &via);
+        let ack = self.acknowledging(leg, &hop, cseq, ack);
         let bytes = compose::with_sdp(ack, answer).to_bytes();
         out.sends.push(Transmit { hop, bytes: bytes.clone(), leg, again: false });
         self.note_ack(now, leg, (cseq, dialog.remote.tag.clone()), Some((hop, bytes)));
+    }
+
+    /// The ACK with the credentials of its INVITE, where it goes to whom those were meant for.
+    fn acknowledging(&self, leg: LegId, hop: &Hop, cseq: u32, ack: Request) -> Request {
+        let is_its = |client: &&Outgoing| client.leg == leg && client.cseq == cseq;
+        let invite = self.clients.iter().filter(is_its).find_map(|client| client.head.as_ref());
+        let same = self.leg(leg).is_some_and(|leg| leg.hop.remote.ip() == hop.remote.ip());
+        match invite.filter(|_| same) {
+            Some(invite) => with_credentials_of(ack, invite),
+            None => ack,
+        }
     }
 
     /// Remembers an ACK that went, or is owed.
@@ -314,8 +357,17 @@ impl Leg {
     }
 }
 
-/// Adds who sent the call on, and in whose stead: Referred-By (RFC 3892), Diversion (RFC 5806), Replaces (RFC 3891).
-fn with_history(mut request: Request, invite: &OutgoingInvite, hop: &Hop) -> Request {
+/// The URIs of Contacts, best first: RFC 3261 §20.10, "q"; of two alike the one that came first.
+fn by_preference(mut contacts: Vec<Address>) -> Vec<String> {
+    let q = |contact: &Address| contact.param("q").and_then(|q| q.parse::<f32>().ok()).filter(|q| q.is_finite());
+    let thousandths = |contact: &Address| (q(contact).unwrap_or(1.0).clamp(0.0, 1.0) * 1_000.0) as u16;
+    contacts.sort_by_key(|contact| std::cmp::Reverse(thousandths(contact)));
+    contacts.iter().map(|contact| contact.uri_text.to_string()).collect()
+}
+
+/// Adds who sent the call on: Referred-By (RFC 3892), Diversion (RFC 5806), and the same as History-Info (RFC 7044 §5);
+/// and in whose stead: Replaces (RFC 3891).
+fn with_history(mut request: Request, invite: &OutgoingInvite, target: &str, hop: &Hop) -> Request {
     if let Some(referred_by) = &invite.referred_by {
         request = request.with(Name::ReferredBy, referred_by.as_str());
     }
@@ -323,7 +375,12 @@ fn with_history(mut request: Request, invite: &OutgoingInvite, hop: &Hop) -> Req
         request = request.with(Name::Replaces, replaces.to_string());
     }
     if let Some(number) = &invite.diversion {
-        request = request.with(Name::Diversion, build::name_addr("", &build::sip_uri(number, hop.advertised)));
+        let from = build::name_addr("", &build::sip_uri(number, hop.advertised));
+        request = request.with(Name::Diversion, from.as_str());
+        // RFC 7044 §10.3: "index=1" is the number first called; "mp" says that the target is another user, and whose
+        // entry it came from.
+        request = request.with(Name::HistoryInfo, format!("{from};index=1"));
+        request = request.with(Name::HistoryInfo, format!("{};index=1.1;mp=1", build::name_addr("", target)));
     }
     request
 }

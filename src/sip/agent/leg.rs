@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::credentials::Wallet;
 use super::{CancelReason, ForkId};
 use crate::base::{Hop, Instant, LegId};
 use crate::sip::dialog::Dialog;
@@ -24,6 +25,8 @@ pub(super) struct Leg {
     pub(super) acks: Vec<SentAck>,
     /// REFERs that came in its dialog so far: from the second on, NOTIFYs say which one they mean.
     pub(super) refers: u16,
+    /// What answers its peer's challenges.
+    pub(super) wallet: Wallet,
 }
 
 /// How far a leg has come.
@@ -99,6 +102,8 @@ pub(super) struct Calling {
     pub(super) forks: Vec<Dialog>,
     /// Whether it is to be cancelled.
     pub(super) cancel: Cancel,
+    /// When the peer counts as dead, while nothing at all has come from it.
+    pub(super) silence: Option<Instant>,
 }
 
 /// How far the cancelling of an INVITE of ours has come.
@@ -217,8 +222,9 @@ impl Leg {
     pub(super) fn next_wakeup(&self) -> Option<Instant> {
         match &self.usage {
             Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) => Some(*give_up),
+            Usage::Calling(calling) => calling.silence,
             Usage::Ringing(ringing) => ringing.remind,
-            Usage::Calling(_) | Usage::Up { .. } | Usage::ByeWaits(_) | Usage::Ended { .. } => None,
+            Usage::Up { .. } | Usage::ByeWaits(_) | Usage::Ended { .. } => None,
         }
     }
 

@@ -6,11 +6,12 @@
 //!
 //! One file for each thing that a leg can do: `receive` finds out what a message belongs to, `invite` calls,
 //! `accept` is called, `in_dialog` takes the peer's requests in a dialog, `requests` makes ours, `refer` tells how a
-//! REFER goes on.
+//! REFER goes on, `credentials` answers challenges.
 
 mod accept;
 mod api;
 mod compose;
+mod credentials;
 mod in_dialog;
 mod invite;
 mod leg;
@@ -32,12 +33,13 @@ pub use moving::{MovedLeg, Stage};
 pub use tokens::{call_of, call_of_branch, call_of_tag};
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rsip::Method;
 
-use crate::base::{CallId, Hop, Ids, Instant, LegId, Now};
+use crate::base::{Account, CallId, Hop, Ids, Instant, LegId, Now};
 use crate::sip::dialog::UnderWay;
-use crate::sip::message::Request;
+use crate::sip::message::{Request, Response};
 pub use crate::sip::transaction::Timers;
 use crate::sip::transaction::{ClientEvent, ServerEvent, ServerKey};
 use leg::{Ack, Leg, Unacked, Usage};
@@ -64,6 +66,8 @@ pub struct UserAgent {
     last_leg: u16,
     /// It has sent a REFER, as only phones do: it takes NOTIFYs.
     is_phone: bool,
+    /// What answers challenges on the A leg.
+    caller_account: Option<Arc<Account>>,
 }
 
 impl UserAgent {
@@ -82,6 +86,7 @@ impl UserAgent {
             last_request: 0,
             last_leg: 0,
             is_phone: false,
+            caller_account: None,
         }
     }
 
@@ -103,6 +108,7 @@ impl UserAgent {
         }
         self.resend_unacked(now, out);
         self.give_up_canceled(now, out);
+        self.give_up_silent(now, out);
         self.clients.retain(|c| !(c.is_open() && c.orphaned.is_some_and(|due| now.mono >= due)));
         self.remind(now, out);
         self.sweep(now);
@@ -168,6 +174,14 @@ impl UserAgent {
     /// Where its INVITE came from or went to.
     pub fn remote(&self, leg: LegId) -> Option<SocketAddr> {
         self.leg(leg).map(|leg| leg.hop.remote)
+    }
+
+    /// Where the request went that this response answers; `None`: nothing of ours.
+    pub fn asked(&self, response: &Response) -> Option<SocketAddr> {
+        let (branch, (cseq, method)) =
+            response.headers.via().and_then(|via| via.branch).zip(response.headers.cseq())?;
+        let mut asked = self.clients.iter().filter(|client| client.cseq == cseq && client.key.matches(branch, method));
+        asked.next().map(|client| client.hop.remote)
     }
 
     /// Whether an offer may be sent on this leg now: none is under way in either direction.

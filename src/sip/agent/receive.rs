@@ -83,6 +83,9 @@ impl UserAgent {
         let (leg, hop, purpose) = (self.clients[at].leg, self.clients[at].hop, self.clients[at].purpose);
         let failed = match (send_all(effects, hop, leg, out), response) {
             (Some(Effect::Pass), Some(response)) => {
+                if self.challenged(now, at, response, out) {
+                    return;
+                }
                 return match purpose {
                     Purpose::Invite => self.invite_answered(now, leg, response, out),
                     _ => self.request_answered(now, at, response, out),

@@ -182,7 +182,9 @@ impl UserAgent {
             // Whatever the peer says to BYE or CANCEL, nothing is left to do.
             Purpose::Bye | Purpose::Cancel | Purpose::Invite => return,
         };
-        out.events.push(LegEvent::Replied { request: id, status: status.code(), sdp });
+        // A challenge that was not met was meant for us, and not for whoever asked.
+        let told = if matches!(status.code(), 401 | 407) { 503 } else { status.code() };
+        out.events.push(LegEvent::Replied { request: id, status: told, sdp });
         // RFC 3261 §12.2.1.2: "If the response for a request within a dialog is a 481 … or a 408 …, the UAC SHOULD
         // terminate the dialog."
         if matches!(status.code(), 481 | 408) {

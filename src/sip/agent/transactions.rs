@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rsip::Method;
 
+use super::credentials::Retry;
 use super::{AgentOut, RequestId, Transmit};
 use crate::base::{Hop, Instant, LegId, Now};
 use crate::sip::message::Request;
@@ -25,6 +26,8 @@ pub(super) struct Outgoing {
     /// Of a re-INVITE whose dialog has ended meanwhile: when it is no longer waited for. Its transaction alone would
     /// wait for ever once a provisional came (RFC 3261 §17.1.1.2 has no timer in Proceeding).
     pub(super) orphaned: Option<Instant>,
+    /// Where its leg may be challenged: what is sent again then.
+    pub(super) retry: Option<Box<Retry>>,
 }
 
 /// What a request of ours is for.

@@ -7,6 +7,7 @@ use rsip::{Auth, Domain, Host, HostWithPort, Method, Param, Port, Scheme, Transp
 
 use super::Syntax;
 use super::lexer::{self, Params, SipUri, UriParts, UriRest};
+use crate::base::is_harmful;
 
 /// Reads a URI that stands alone, as the Request-URI does.
 ///
@@ -97,7 +98,7 @@ pub(super) fn percent_decoded(text: &str) -> String {
         out.push(escaped.unwrap_or(b));
         rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
-    String::from_utf8_lossy(&out).chars().filter(|c| !c.is_control()).collect()
+    String::from_utf8_lossy(&out).chars().filter(|c| !is_harmful(*c)).collect()
 }
 
 fn hex(b: u8) -> Option<u8> {

@@ -5,7 +5,7 @@ use super::lexer::{self, UriRest};
 use super::multipart::sdp;
 
 use super::{Address, Name, Request, Text};
-use crate::base::{Identities, Party};
+use crate::base::{Identities, Party, is_harmful};
 use crate::sip::agent::Invitation;
 
 /// RFC 3261 §8.1.1.6: "A UAC MUST insert a Max-Forwards header field into each request it originates with a value that
@@ -79,9 +79,9 @@ fn subscriber(user: &str) -> String {
     decoded.split([';', ',']).next().unwrap_or_default().trim().to_owned()
 }
 
-/// Control characters would go on to a CRM, a console and a log.
+/// What moves a cursor or turns a line round would go on to a CRM, a console and a log.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    text.chars().filter(|c| !is_harmful(*c)).collect()
 }
 
 #[cfg(test)]

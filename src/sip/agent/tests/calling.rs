@@ -160,7 +160,7 @@ fn a_final_answer_that_is_no_2xx_is_acknowledged_with_its_own_tag() {
     assert_eq!(ack.method, rsip::Method::Ack);
     assert_eq!(ack.headers.to_tag(), Some("x"));
     assert_eq!(ack.headers.via(), invite.headers.via());
-    assert_eq!(script.events(), ["1 failed 302 Peer sip:202@10.0.0.8 tel:+551199"]);
+    assert_eq!(script.events(), ["1 failed 302 Peer tel:+551199 sip:202@10.0.0.8"]);
 }
 
 #[test]

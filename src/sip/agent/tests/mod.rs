@@ -2,6 +2,7 @@
 
 mod called;
 mod calling;
+mod credentials;
 mod ending;
 mod in_dialog;
 mod pair;
@@ -94,6 +95,7 @@ fn request_of(event: &LegEvent) -> RequestId {
 fn outgoing(offer: Option<Bytes>) -> OutgoingInvite {
     OutgoingInvite {
         caller: CallerId { display: "Maria Souza".into(), user: Some("+5511987654321".into()) },
+        private: false,
         max_forwards: 69,
         offer,
         referred_by: None,
