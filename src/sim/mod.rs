@@ -255,7 +255,7 @@ impl Sim {
     fn act_at(&mut self, at: usize, act: &Act) {
         let by = (self.parties[at].1.name.clone(), self.parties[at].0);
         match act {
-            Act::Consult(to) if self.parties[at].1.state == State::Up => {
+            Act::Consult(to) if self.parties[at].1.state == State::Up && self.is_employee(&by.0) => {
                 let extension = self.extension(&by.0);
                 self.caller(&by.0, OFFICE, to, Some(&extension), true, &[]);
             }
@@ -263,8 +263,8 @@ impl Sim {
             Act::TakePlaceOf(whose) => {
                 let replaced = self.parties.iter().rev().find(|(_, p)| p.name == *whose);
                 if let Some(replaces) = replaced.and_then(|(_, p)| p.replaced_by()) {
-                    // As its far end sees it: it is the one that is called here.
-                    self.replacing(&by.0, replaces, None);
+                    let sent_by = self.extension(whose);
+                    self.replacing(&by.0, replaces, Some(&sent_by));
                 }
             }
             Act::Consult(_) => {}
@@ -273,6 +273,10 @@ impl Sim {
                 self.send_all(sends);
             }
         }
+    }
+
+    fn is_employee(&self, name: &str) -> bool {
+        self.house.directory.employee(&name.into()).is_some()
     }
 
     fn extension(&self, name: &str) -> String {
@@ -321,6 +325,33 @@ impl Sim {
         let [id] = up[..] else { panic!("{} calls are up", up.len()) };
         self.tell(id, CallEvent::HandOn(to));
         self
+    }
+
+    /// The console's button, on every call that it may be pressed for.
+    pub(crate) fn hand_on_all(&mut self, extension: &str) {
+        let dir = self.house.directory.clone();
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            let holder = self.calls[&id].may_be_handed_on_by().and_then(|holder| dir.employee(holder));
+            let to = holder
+                .and_then(|by| crate::route::dial(&dir, &crate::route::Dialler::employee(&dir, by), extension).ok());
+            if let Some(to) = to {
+                self.tell(id, CallEvent::HandOn(to));
+            }
+        }
+    }
+
+    /// Whoever still talks hangs up, and whoever still calls gives up.
+    pub(crate) fn everybody_gives_up(&mut self) -> &mut Self {
+        for at in 0..self.parties.len() {
+            let act = if self.parties[at].1.state == State::Up { Act::HangUp } else { Act::Cancel };
+            self.act_at(at, &act);
+        }
+        self
+    }
+
+    /// No leg is remembered to be elsewhere.
+    pub(crate) fn homes_are_forgotten(&self) -> bool {
+        self.moved.is_empty()
     }
 
     /// Every message that `ramal` has sent to the carrier.
