@@ -1,7 +1,7 @@
 //! What the files may say and this release does not do: told, never passed over in silence.
 
 use crate::config::fault::{At, Fault, Place, Report};
-use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawPbx, RawQueue, RawTrunk};
+use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawQueue, RawTrunk};
 use crate::config::settings::MediaMode;
 use crate::config::value::AnyTransport;
 use crate::route::directory::{Fallback, UnknownClient};
@@ -54,7 +54,6 @@ pub(super) fn not_yet(raw: &Raw, whole: &Place, report: &Report) {
     crm(raw, report);
     sip(raw, report);
     raw.trunks.iter().for_each(|trunk| self::trunk(trunk, report));
-    raw.pbxs.iter().for_each(|pbx| self::pbx(pbx, report));
     raw.employees.iter().for_each(|employee| self::employee(employee, report));
     raw.queues.iter().for_each(|queue| self::queue(queue, report));
     raw.lines.iter().for_each(|line| self::line(line, report));
@@ -116,12 +115,6 @@ fn trunk(trunk: &RawTrunk, report: &Report) {
     tell(on(later.media_from.as_ref()), "media_from", "media does not pass through ramal");
     let options = trunk.options.as_ref().filter(|every| !every.value.is_zero());
     tell(options.map(|at| &at.place), "options", "peers are tried in turn, not probed");
-}
-
-fn pbx(pbx: &RawPbx, report: &Report) {
-    let who = format!("pbx `{}`", pbx.name.as_ref().map_or("?", |name| &name.value));
-    let help = "a transfer inside the PBX is not seen: leads stay with whoever had them";
-    warn(on(pbx.connected_line.as_ref()), &format!("{who}: `connected_line`"), help, report);
 }
 
 fn employee(employee: &RawEmployee, report: &Report) {
