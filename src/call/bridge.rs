@@ -12,6 +12,7 @@ use super::{Call, Phase};
 use crate::base::{Instant, LegId};
 use crate::crm::model::Decision;
 use crate::crm::policy::Ending;
+use crate::sdp;
 use crate::sip::agent::{LegEvent, RequestId};
 
 /// Who talks with whom, and what is under way between them.
@@ -23,6 +24,8 @@ pub(super) struct Bridge {
     relays: SmallVec<[Relay; 2]>,
     /// A 200 that carried an offer was passed on: the ACK that brings the answer is passed on too.
     late_acks: SmallVec<[LateAck; 1]>,
+    /// Re-INVITEs that told one side what the other's refresh changed.
+    told: SmallVec<[RequestId; 1]>,
     /// A transfer under way.
     pub(super) transfer: Option<Box<Transfer>>,
     /// A new party who has answered and gets her media agreed with the one who stayed.
@@ -66,6 +69,7 @@ impl Bridge {
             pair: [left, right],
             relays: SmallVec::new(),
             late_acks,
+            told: SmallVec::new(),
             transfer: None,
             join: None,
             leaving: SmallVec::new(),
@@ -110,7 +114,7 @@ impl Call {
         };
         match event {
             LegEvent::ReInvited { request, offer } => self.relay_offer(&mut bridge, request, offer.as_ref(), true, cx),
-            LegEvent::Updated { request, offer } => self.relay_offer(&mut bridge, request, Some(&offer), false, cx),
+            LegEvent::Updated { request, offer, .. } => self.relay_offer(&mut bridge, request, Some(&offer), false, cx),
             LegEvent::Passing { request, method, body, info_package } => match bridge.peer(request.leg) {
                 Some(peer) if self.ua.is_up(peer) => {
                     let to = self.ua.pass(cx.now, peer, method, body, info_package, &mut cx.agent);
@@ -150,8 +154,12 @@ impl Call {
         by_invite: bool,
         cx: &mut Cx<'_>,
     ) {
-        let Some(peer) = bridge.peer(request.leg) else {
-            return self.ua.answer(cx.now, request, 491, None, &mut cx.agent);
+        // A carrier's refresh of its session (RFC 4028) is between it and us: the other side has nothing to say to it.
+        if let Some(said) = offer.and_then(|offer| self.leg(request.leg)?.unchanged(offer)) {
+            return self.ua.answer(cx.now, request, 200, Some(said), &mut cx.agent);
+        }
+        let Some(peer) = bridge.peer(request.leg).filter(|peer| self.ua.is_up(*peer)) else {
+            return self.answer_alone(request, offer, cx);
         };
         // RFC 3261 §14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog while another INVITE
         // transaction is in progress in either direction": the asker is told so by 491.
@@ -169,6 +177,39 @@ impl Call {
         bridge.relays.push(Relay { from: request, to, offerless: offer.is_none() });
     }
 
+    /// An offer of somebody whose other party is gone, or not there yet: 491 would only have it come again, for ever.
+    fn answer_alone(&mut self, request: RequestId, offer: Option<&Bytes>, cx: &mut Cx<'_>) {
+        let Some(leg) = self.leg_mut(request.leg) else {
+            return self.ua.answer(cx.now, request, 481, None, &mut cx.agent);
+        };
+        let answer = match offer {
+            Some(offer) => leg.answer_alone(offer),
+            // Asked for an offer, we say what holds.
+            None => leg.heard.clone().and_then(|heard| leg.answer_alone(&heard)),
+        };
+        if answer.is_some() {
+            leg.hear(offer);
+        }
+        let said = answer.map(|answer| self.say(request.leg, &answer));
+        self.ua.answer(cx.now, request, if said.is_some() { 200 } else { 488 }, said, &mut cx.agent);
+    }
+
+    /// A refresh of ours was answered: what that changes is told to the other side, once.
+    fn refreshed(&mut self, bridge: &mut Bridge, request: RequestId, sdp: Option<Bytes>, cx: &mut Cx<'_>) {
+        let heard = self.leg(request.leg).and_then(|l| l.heard.clone());
+        let Some((sdp, before)) = sdp.zip(heard) else { return };
+        if let Some(leg) = self.leg_mut(request.leg) {
+            leg.hear(Some(&sdp));
+        }
+        let same = sdp::same_media(&before, &sdp) && sdp::direction(&before) == sdp::direction(&sdp);
+        let peer = bridge.peer(request.leg).filter(|peer| bridge.join.is_none() && self.ua.may_offer(*peer));
+        if let Some(peer) = peer.filter(|_| !same && self.ua.was_refresh(request)) {
+            let said = self.say(peer, &sdp);
+            let request = self.ua.reinvite(cx.now, peer, Some(said), &mut cx.agent);
+            bridge.told.push(request);
+        }
+    }
+
     fn carry_back(
         &mut self,
         bridge: &mut Bridge,
@@ -178,17 +219,25 @@ impl Call {
         cx: &mut Cx<'_>,
     ) {
         let Some(at) = bridge.relays.iter().position(|r| r.to == request) else {
+            let told = bridge.told.iter().position(|told| *told == request).map(|at| bridge.told.remove(at));
+            if told.is_some() || self.ua.was_refresh(request) {
+                return self.refreshed(bridge, request, sdp.filter(|_| (200..300).contains(&status)), cx);
+            }
             return self.settle_offer(request.leg, sdp, cx);
         };
         let relay = bridge.relays.remove(at);
+        let ok = (200..300).contains(&status);
         if let Some(leg) = self.leg_mut(request.leg) {
             leg.hear(sdp.as_ref());
+            leg.took(ok);
         }
-        let ok = (200..300).contains(&status);
         if ok && relay.offerless {
             bridge.late_acks.push(LateAck { from: relay.from.leg, to: request.leg });
         }
-        let said = sdp.filter(|_| ok).map(|s| self.say(relay.from.leg, &s));
+        let said = sdp.filter(|_| ok).map(|sdp| match relay.offerless {
+            true => self.say(relay.from.leg, &sdp),
+            false => self.answer_for(relay.from.leg, &sdp),
+        });
         self.ua.answer(cx.now, relay.from, if ok { 200 } else { status }, said, &mut cx.agent);
     }
 
@@ -203,11 +252,11 @@ impl Call {
     }
 
     fn carry_ack(&mut self, bridge: &mut Bridge, leg: LegId, answer: Option<Bytes>, cx: &mut Cx<'_>) {
-        let Some(at) = bridge.late_acks.iter().position(|a| a.from == leg) else { return };
-        let late = bridge.late_acks.remove(at);
         if let Some(l) = self.leg_mut(leg) {
             l.hear(answer.as_ref());
         }
+        let Some(at) = bridge.late_acks.iter().position(|a| a.from == leg) else { return };
+        let late = bridge.late_acks.remove(at);
         // An ACK that brings no answer to an offer leaves the other side nothing to go by but what was said before.
         let answer = answer.or_else(|| self.leg(leg).and_then(|l| l.heard.clone())).unwrap_or_default();
         let said = self.say(late.to, &answer);

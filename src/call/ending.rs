@@ -78,17 +78,23 @@ impl Call {
         let now = cx.now;
         let stays = lingers.as_ref().map(|linger| linger.leaving.leg);
         let outcome = policy::outcome(self.facts.direction, ending);
+        let canceled = self.why_caller_gave_up();
+        // Why the one hung up is what the other is told (RFC 3326).
+        let why = match reply {
+            Reply::Bye(request) => self.ua.reason(request.leg),
+            Reply::Reject(_) | Reply::NoRoom | Reply::None => None,
+        };
         for i in 0..self.legs.len() {
             let id = LegId(u16::try_from(i).expect("a call has fewer legs than 65,536"));
             if self.ua.is_up(id) && stays != Some(id) {
-                self.ua.bye(now, id, &mut cx.agent);
+                self.ua.bye_because(now, id, why, &mut cx.agent);
             }
             let leg = &mut self.legs[i];
             leg.end_talk(now.mono);
             leg.channel = None;
             if leg.is_calling() && leg.called.is_some() {
                 leg.give_up(now.mono);
-                self.ua.cancel(now, id, CancelReason::CallerGaveUp, &mut cx.agent);
+                self.ua.cancel(now, id, canceled, &mut cx.agent);
             }
             if leg.state == LegState::Up {
                 leg.state = LegState::Over;

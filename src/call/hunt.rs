@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::cx::Cx;
+use super::early::EarlyRelay;
 use super::leg::{Called, Leg};
 use super::outside::WayOut;
 use super::redirect::Redirect;
@@ -56,6 +57,8 @@ pub(super) struct Hunt {
     pub(super) ringing: SmallVec<[LegId; 4]>,
     /// All legs that it called, those that it gave up included: one of them may answer all the same.
     called: SmallVec<[LegId; 4]>,
+    /// Early offers that wait for the other side's answer.
+    pub(super) early: SmallVec<[EarlyRelay; 1]>,
     /// When their time is over.
     pub(super) until: Instant,
     /// Who was rung already.
@@ -83,8 +86,9 @@ impl Hunt {
     /// A hunt that passes over whom the call has rung already.
     pub(super) fn new(quarry: Quarry, invite: OutgoingInvite, rung: Vec<Destination>) -> Self {
         let (ringing, called, finals) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        let (redirects, detour, no_room) = (Vec::new(), None, false);
-        Self { quarry, invite, ringing, called, until: Instant::default(), rung, finals, redirects, detour, no_room }
+        let (redirects, detour, no_room, early) = (Vec::new(), None, false, SmallVec::new());
+        let until = Instant::default();
+        Self { quarry, invite, ringing, called, early, until, rung, finals, redirects, detour, no_room }
     }
 
     /// One that goes on with legs that ring already, called for another call.

@@ -13,6 +13,7 @@ use crate::base::{Instant, LegId};
 use crate::crm::model::Decision;
 use crate::sdp;
 use crate::sip::agent::RequestId;
+use crate::sip::dialog::back_off;
 
 /// How long a re-INVITE waits where another offer is under way on that leg.
 const SOON: Duration = Duration::from_millis(200);
@@ -111,15 +112,15 @@ impl Call {
         let Some(mut join) = bridge.join.take() else { return Next::GoesOn };
         let asked = join.request.take().map_or(join.stays, |request| request.leg);
         if status == 491 {
-            // RFC 3261 §14.1: "If the UAC is the owner of the Call-ID […] T has a randomly chosen value between 2.1
-            // and 4 seconds in units of 10 ms", else "between 0 and 2 seconds".
-            let (from, span) = if self.ua.owns_call_id(asked) { (2_100, 191) } else { (0, 201) };
-            let wait = Duration::from_millis(from + 10 * self.ids.below(span));
+            let wait = back_off(self.ua.owns_call_id(asked), &mut self.ids);
             join.retry = Some(cx.now.mono + wait);
             bridge.join = Some(join);
             return Next::GoesOn;
         }
         let ok = (200..300).contains(&status);
+        if let Some(leg) = self.leg_mut(asked) {
+            leg.took(ok);
+        }
         if !ok {
             let why = format!("{} refused the new media with {status}", self.label(asked));
             self.decide(Decision::new("go on", why), cx);

@@ -37,6 +37,8 @@ pub(super) struct Leg {
     pub(super) heard: Option<Bytes>,
     /// What was last sent to its far end.
     said: Option<Said>,
+    /// The far end refused what was last said: it is not what holds there.
+    refused: bool,
     /// Its far end holds.
     pub(super) holds: bool,
     /// Who was there before, where the PBX put somebody else there.
@@ -106,6 +108,7 @@ impl Leg {
             outcome: None,
             heard,
             said: None,
+            refused: false,
             holds: false,
             before: Vec::new(),
             channel: None,
@@ -220,6 +223,29 @@ impl Leg {
     /// What was last said to its far end.
     pub(super) fn last_said(&self) -> Option<Bytes> {
         self.said.as_ref().map(|said| said.sdp.clone())
+    }
+
+    /// Whether the far end took the offer that was last said.
+    pub(super) fn took(&mut self, ok: bool) {
+        self.refused = !ok;
+    }
+
+    /// What was last said, where this offer says what its far end said before: it refreshes the session, and changes
+    /// nothing of it.
+    ///
+    /// RFC 3264 §8: "When issuing an offer that modifies the session, the "o=" line of the new SDP MUST be identical to
+    /// that in the previous SDP, except that the version …": byte for byte the same, it modifies nothing.
+    pub(super) fn unchanged(&self, offer: &Bytes) -> Option<Bytes> {
+        let said = self.said.as_ref().filter(|_| !self.refused)?;
+        (self.heard.as_ref() == Some(offer)).then(|| said.sdp.clone())
+    }
+
+    /// The answer to an offer that nobody can be asked about: what was last said, held as the offer holds. `None`: it
+    /// has not the offer's streams.
+    pub(super) fn answer_alone(&self, offer: &Bytes) -> Option<Bytes> {
+        let said = &self.said.as_ref()?.sdp;
+        let fits = sdp::streams(said) == sdp::streams(offer);
+        fits.then(|| sdp::fitted(offer, &sdp::without_hold(said)))
     }
 
     /// `sdp` as it may be sent to this leg's far end: untouched while its origin continues what was said before,

@@ -14,6 +14,7 @@ mod bridge;
 mod channels;
 mod connected;
 mod cx;
+mod early;
 mod ending;
 pub mod env;
 pub mod event;

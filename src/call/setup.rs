@@ -111,6 +111,11 @@ impl Call {
         self.finish(Ending::CallerGaveUp, Reply::Reject(status), cx)
     }
 
+    /// What the callees are told of a caller who gave up: what she said herself, where she said why.
+    pub(super) fn why_caller_gave_up(&self) -> CancelReason {
+        self.ua.reason(LegId::A).map_or(CancelReason::CallerGaveUp, CancelReason::Because)
+    }
+
     fn settle(&mut self, lookup: Lookup, cx: &mut Cx<'_>) {
         self.lookup_due = None;
         self.note_lookup(&lookup, cx);
@@ -141,15 +146,32 @@ impl Call {
             // phone believes that it answered.
             LegEvent::Answered { fork, sdp } => self.connect(hunt, fork, sdp.as_ref(), cx),
             LegEvent::Failed { leg, status, by, contacts } => {
-                if self.ring_failed(&mut hunt, leg, (status, by, &contacts), cx) {
-                    return self.hunt_on(hunt, cx);
+                let last = self.ring_failed(&mut hunt, leg, (status, by, &contacts), cx);
+                let phase = if last { self.hunt_on(hunt, cx) } else { Phase::Hunting(hunt) };
+                // The call goes on without her: the caller need not wait for her media any more.
+                if matches!(phase, Phase::Hunting(_)) {
+                    self.ua.fork_is_over(cx.now, leg, None, &mut cx.agent);
                 }
-                Phase::Hunting(hunt)
+                phase
             }
             LegEvent::Canceled { .. } => {
-                self.stop_ringing(&mut hunt, CancelReason::CallerGaveUp, cx);
+                let why = self.why_caller_gave_up();
+                self.stop_ringing(&mut hunt, why, cx);
                 self.decide(Decision::new("answer 487", "the caller gave up"), cx);
                 self.caller_gave_up(cx)
+            }
+            LegEvent::NeverAcked { leg: LegId::A } => {
+                self.stop_ringing(&mut hunt, CancelReason::CallerGaveUp, cx);
+                self.decide(Decision::new("answer 504", "the caller requires 100rel and sends no PRACK"), cx);
+                self.finish(Ending::CallerGaveUp, Reply::Reject(504), cx)
+            }
+            LegEvent::Updated { request, offer, fork } => {
+                self.early_offer(&mut hunt, request, &offer, fork, cx);
+                Phase::Hunting(hunt)
+            }
+            LegEvent::Replied { request, status, sdp } => {
+                self.early_reply(&mut hunt, request, status, sdp, cx);
+                Phase::Hunting(hunt)
             }
             other => {
                 self.stray(&other, cx);
@@ -166,12 +188,13 @@ impl Call {
 
     fn leg_rings(&mut self, fork: ForkId, status: u16, sdp: Option<Bytes>, cx: &mut Cx<'_>) {
         let now = cx.now.mono;
+        if status == 199 {
+            // RFC 6228: one early dialog is over; it says nothing of the call.
+            return self.ua.fork_is_over(cx.now, fork.leg, Some(fork.n), &mut cx.agent);
+        }
         let Some(leg) = self.leg_mut(fork.leg) else { return };
         leg.rang.get_or_insert(now);
         leg.hear(sdp.as_ref());
-        if status == 199 {
-            return; // RFC 6228: one early dialog is over; says nothing of the call
-        }
         self.caller_hears_ring(now, cx);
         if self.facts.direction == Direction::Outgoing {
             self.create_if_wanted(cx);
@@ -201,6 +224,7 @@ impl Call {
         let winner = fork.leg;
         hunt.ringing.retain(|l| *l != winner);
         self.stop_ringing(&mut hunt, CancelReason::AnsweredElsewhere, cx);
+        self.drop_early(&mut hunt, cx);
         let Some(leg) = self.leg_mut(winner) else { return Phase::Hunting(hunt) };
         leg.hear(sdp);
         // an answer that came in an early 183 only is what the 200 means

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::certificate::Certificate;
 use crate::base::{Secret, Transport};
 use crate::route::directory::Directory;
 
@@ -46,6 +47,8 @@ pub struct Sip {
     pub drain: Duration,
     /// Whether requests too large for UDP go by TCP to peers that are known to take it.
     pub tcp_switch: bool,
+    /// `[sip.tls]`.
+    pub tls: Option<Certificate>,
     /// `[sip.timers]`.
     pub timers: SipTimers,
 }

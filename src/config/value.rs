@@ -136,24 +136,16 @@ pub(super) fn network(text: &str) -> Result<IpNet, Wrong> {
     }
 }
 
-/// A transport that SIP has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AnyTransport {
-    Spoken(Transport),
-    /// By its name in the file.
-    NotYet(&'static str),
-}
-
 /// `"udp:0.0.0.0:5060"`.
-pub(super) fn listener(text: &str) -> Result<(AnyTransport, SocketAddr), Wrong> {
+pub(super) fn listener(text: &str) -> Result<(Transport, SocketAddr), Wrong> {
     let help = "write a transport, an address and a port, as in \"udp:0.0.0.0:5060\"";
     let (transport, rest) = text.split_once(':').ok_or_else(|| Wrong::new(format!("`{text}` is no listener"), help))?;
     let transport = match transport {
-        "udp" => AnyTransport::Spoken(Transport::Udp),
-        "tcp" => AnyTransport::Spoken(Transport::Tcp),
-        "tls" => AnyTransport::NotYet("tls"),
-        "ws" => AnyTransport::NotYet("ws"),
-        "wss" => AnyTransport::NotYet("wss"),
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        "tls" => Transport::Tls,
+        "ws" => Transport::Ws,
+        "wss" => Transport::Wss,
         other => return Err(Wrong::new(format!("`{other}` is no transport"), "udp, tcp, tls, ws or wss")),
     };
     let address = rest.parse().map_err(|_| Wrong::new(format!("`{rest}` is no address with a port"), help))?;

@@ -7,15 +7,16 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use ipnet::IpNet;
 
+use super::connections::Connections;
 use super::sink::Path;
-use super::tcp::Connections;
 use super::udp::Udp;
 use crate::base::{Hop, HostName, Transport};
 
 /// All sockets, for sending.
 pub struct Outbound {
     udp: Vec<Arc<Udp>>,
-    tcp: Vec<SocketAddr>,
+    /// The listeners of all other transports.
+    streams: Vec<(Transport, SocketAddr)>,
     connections: Arc<Connections>,
     naming: Naming,
     /// The source address that the system picks toward each peer.
@@ -37,12 +38,17 @@ pub struct Naming {
 pub struct Unreachable;
 
 impl Outbound {
-    /// By these UDP listeners, and for TCP by connections of these listeners.
-    pub fn new(udp: Vec<Arc<Udp>>, tcp: Vec<SocketAddr>, connections: Arc<Connections>, naming: Naming) -> Self {
-        Self { udp, tcp, connections, naming, routes: DashMap::new() }
+    /// By these UDP listeners, and for all else by connections of these listeners.
+    pub fn new(
+        udp: Vec<Arc<Udp>>,
+        streams: Vec<(Transport, SocketAddr)>,
+        connections: Arc<Connections>,
+        naming: Naming,
+    ) -> Self {
+        Self { udp, streams, connections, naming, routes: DashMap::new() }
     }
 
-    /// The connections that TCP messages leave by.
+    /// The connections that messages leave by where they don't leave by UDP.
     pub fn connections(&self) -> Arc<Connections> {
         Arc::clone(&self.connections)
     }
@@ -58,7 +64,10 @@ impl Outbound {
                 })
             }
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-                self.connections.send(hop.local, hop.remote, bytes.clone()).map_err(|_choked| Unreachable)
+                self.connections.send(hop, bytes.clone()).map_err(|fault| {
+                    tracing::debug!(remote = %hop.remote, %fault, "cannot send");
+                    Unreachable
+                })
             }
         }
     }
@@ -71,11 +80,9 @@ impl Outbound {
 
     /// The way to a peer that is to be called; `None`: no listener has its transport and family.
     pub fn to(&self, transport: Transport, remote: SocketAddr, name: Option<HostName>) -> Option<Hop> {
-        let locals: Vec<SocketAddr> = match transport {
-            Transport::Udp => self.udp.iter().map(|socket| socket.local()).collect(),
-            Transport::Tcp => self.tcp.clone(),
-            Transport::Tls | Transport::Ws | Transport::Wss => Vec::new(),
-        };
+        let udp = self.udp.iter().filter(|_| transport == Transport::Udp).map(|socket| socket.local());
+        let streams = self.streams.iter().filter(|(spoken, _)| *spoken == transport).map(|(_, local)| *local);
+        let locals = udp.chain(streams);
         let source = self.route(remote.ip());
         // The listener at the very address that the route picks, else one at all addresses, else any.
         let fitness = |local: &SocketAddr| match local.ip() {
@@ -84,7 +91,7 @@ impl Outbound {
             ip if ip.is_loopback() == remote.ip().is_loopback() => 2,
             _ => 3,
         };
-        let same_family = locals.into_iter().filter(|local| local.is_ipv4() == remote.is_ipv4());
+        let same_family = locals.filter(|local| local.is_ipv4() == remote.is_ipv4());
         let local = same_family.min_by_key(fitness)?;
         Some(Hop { name, ..self.back(Path { transport, local, remote }) })
     }
@@ -127,8 +134,8 @@ const ROUTES: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use super::super::connections::Patience;
     use super::super::sink::Sink;
-    use super::super::tcp::Patience;
     use super::*;
     use crate::sip::message::ParseError;
 

@@ -10,7 +10,7 @@ use crate::sip::message::ParseError;
 /// The way by which bytes came, or were to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Path {
-    /// By UDP or TCP.
+    /// By which transport.
     pub transport: Transport,
     /// The listener.
     pub local: SocketAddr,

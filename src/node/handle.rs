@@ -14,7 +14,7 @@ use super::trace::Trace;
 use crate::base::{CallId, EmployeeId, Transport};
 use crate::call::CallEvent;
 use crate::call::ladder::Entry;
-use crate::config::{self, Settings, UnknownSource};
+use crate::config::{self, Certificate, Settings, UnknownSource};
 use crate::crm::Backend;
 use crate::crm::embedded::Rules;
 use crate::crm::model::CallRecord;
@@ -247,6 +247,8 @@ impl Inner {
         crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
         self.admission.set_rate(directory.limits.calls_per_second);
         self.admission.set_silent(settings.unknown_source == UnknownSource::Drop);
+        let certificate = settings.sip.tls.as_ref().map(Certificate::key);
+        self.outbound.connections().tls().set_certificate(certificate);
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
         self.house.set_directory(directory, self.clock.now().mono, self.live.up() > 0);
         let began = &self.began_with;

@@ -269,9 +269,9 @@ const LOOKUP: Duration = Duration::from_secs(3);
 mod tests {
     use super::*;
     use crate::base::PbxName;
+    use crate::net::connections::{Connections, Patience};
     use crate::net::outbound::Naming;
     use crate::net::sink::{Path, Sink};
-    use crate::net::tcp::{Connections, Patience};
     use crate::net::udp::Udp;
     use crate::route::testing::{house, peer};
     use crate::sip::message::ParseError;

@@ -46,13 +46,14 @@ use self::surviving::surviving;
 use self::timers::Timers;
 use self::trace::{Trace, TraceRules};
 use crate::base::{CallIds, EmployeeId, Ids, Transport, Wall};
-use crate::config::{Settings, UnknownSource};
+use crate::config::{Certificate, Settings, UnknownSource};
 use crate::crm::Backend;
 use crate::crm::embedded::{Embedded, Rules};
 use crate::crm::outbox::Outbox;
+use crate::net::connections::{Connections, Patience};
+use crate::net::listener::Listener;
 use crate::net::outbound::{Naming, Outbound};
 use crate::net::sink::Sink;
-use crate::net::tcp::{self, Connections, Patience};
 use crate::net::udp::Udp;
 use crate::route::plan::Presence;
 use crate::sip::transaction;
@@ -70,7 +71,7 @@ pub enum StartError {
     /// A listener's address cannot be had.
     #[error("cannot listen on {transport}:{at}: {cause}; {mend}", mend = mend(.cause), transport = .transport.as_str().to_ascii_lowercase())]
     Listen {
-        /// By UDP or TCP.
+        /// By which transport.
         transport: Transport,
         /// Where.
         at: SocketAddr,
@@ -148,7 +149,8 @@ impl Node {
         let node = Arc::new_cyclic(|node| {
             let sink: Arc<dyn Sink> = Arc::new(Reception(node.clone()));
             let connections = Connections::new(sink, Patience::default());
-            let tcp = sockets.tcp.iter().map(tcp::Listener::local).collect();
+            connections.tls().set_certificate(settings.sip.tls.as_ref().map(Certificate::key));
+            let streams = sockets.streams.iter().map(|listener| (listener.transport(), listener.local())).collect();
             Inner {
                 clock,
                 live: Live::new(),
@@ -156,7 +158,7 @@ impl Node {
                 house,
                 admission,
                 repeats: Repeats::new(t.t1),
-                outbound: Outbound::new(sockets.udp.clone(), tcp, connections, naming),
+                outbound: Outbound::new(sockets.udp.clone(), streams, connections, naming),
                 store,
                 outbox,
                 events: Events::new(clock.now()),
@@ -204,7 +206,7 @@ impl Inner {
             });
             tasks.spawn(async move { udp.drain().await });
         }
-        for listener in sockets.tcp {
+        for listener in sockets.streams {
             let connections = self.outbound.connections();
             tasks.spawn(connections.accept(listener));
         }
@@ -243,13 +245,14 @@ async fn presences(store: &Store) -> Result<HashMap<EmployeeId, Presence>, Store
 /// The listeners, bound.
 struct Sockets {
     udp: Vec<Arc<Udp>>,
-    tcp: Vec<tcp::Listener>,
+    /// TCP, and what runs over it.
+    streams: Vec<Listener>,
     listening: Vec<(Transport, SocketAddr)>,
 }
 
 impl Sockets {
     fn bind(listen: &[(Transport, SocketAddr)]) -> Result<Self, StartError> {
-        let mut sockets = Self { udp: Vec::new(), tcp: Vec::new(), listening: Vec::new() };
+        let mut sockets = Self { udp: Vec::new(), streams: Vec::new(), listening: Vec::new() };
         for &(transport, at) in listen {
             let fails = |cause| StartError::Listen { transport, at, cause };
             let local = match transport {
@@ -259,13 +262,12 @@ impl Sockets {
                     sockets.udp.push(udp);
                     local
                 }
-                Transport::Tcp => {
-                    let tcp = tcp::Listener::bind(at).map_err(fails)?;
-                    let local = tcp.local();
-                    sockets.tcp.push(tcp);
+                Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                    let listener = Listener::bind(transport, at).map_err(fails)?;
+                    let local = listener.local();
+                    sockets.streams.push(listener);
                     local
                 }
-                Transport::Tls | Transport::Ws | Transport::Wss => continue, // `check` warns of them
             };
             sockets.listening.push((transport, local));
         }

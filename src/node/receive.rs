@@ -20,7 +20,7 @@ use crate::call::{Beginning, Call, CallEvent, Replacing};
 use crate::net::sink::{Path, Sink};
 use crate::route::directory::Directory;
 use crate::route::{self, Entry, Origin, Refusal};
-use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
+use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag, is_loop};
 use crate::sip::message::{
     self, Fault, Headers, Limits, Message, Name, ParseError, Replaces, Request, Response, Status, inspect, method_text,
     parse,
@@ -245,6 +245,9 @@ impl Inner {
         if let Some(objection) = inspect(&request, SUPPORTED) {
             return self.refuse(came, objection.response(&request));
         }
+        if is_loop(&request) {
+            return self.refuse(came, Response::to(&request, Status::LOOP_DETECTED));
+        }
         if request.headers.has(&Name::Replaces) {
             return self.replacing(came, &origin, request, &keys);
         }
@@ -457,7 +460,7 @@ fn is_emergency(directory: &Directory, entry: &Entry) -> bool {
 
 /// What makes or changes a session inside a dialog; other requests may carry whatever the far end understands.
 fn is_renegotiation(request: &Request) -> bool {
-    matches!(request.method, Method::Invite | Method::Update) && request.headers.to_tag().is_some()
+    matches!(request.method, Method::Invite | Method::Update | Method::PRack) && request.headers.to_tag().is_some()
 }
 
 /// Methods that mean nothing outside a dialog, or a transaction.

@@ -115,7 +115,7 @@ pub fn same_media(a: &[u8], b: &[u8]) -> bool {
     lines(a).filter(read).eq(lines(b).filter(read))
 }
 
-fn attribute(line: &[u8]) -> Option<Direction> {
+pub(super) fn attribute(line: &[u8]) -> Option<Direction> {
     match line {
         b"a=sendrecv" => Some(Direction::SendRecv),
         b"a=sendonly" => Some(Direction::SendOnly),
@@ -125,7 +125,7 @@ fn attribute(line: &[u8]) -> Option<Direction> {
     }
 }
 
-fn lines(sdp: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(sdp: &[u8]) -> impl Iterator<Item = &[u8]> {
     sdp.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l))
 }
 

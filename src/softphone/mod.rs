@@ -338,9 +338,10 @@ impl Party {
                 self.log.push("gone".to_owned());
                 self.state = State::Over(481);
                 self.ua.bye(now, leg, out);
+                self.ua.reject(now, 504, None, out);
             }
             LegEvent::ReInvited { request, offer } => self.answer_offer(now, request, offer.as_ref(), "reinvite", out),
-            LegEvent::Updated { request, offer } => self.answer_offer(now, request, Some(&offer), "update", out),
+            LegEvent::Updated { request, offer, .. } => self.answer_offer(now, request, Some(&offer), "update", out),
             LegEvent::Passing { request, method, body, .. } => {
                 let fragment =
                     body.filter(|_| method == "NOTIFY").map(|b| String::from_utf8_lossy(&b.bytes).into_owned());

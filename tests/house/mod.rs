@@ -30,7 +30,15 @@ pub struct House {
 impl House {
     /// Starts it, with these lines more in its file.
     pub async fn open(more: &str) -> Self {
-        let (carrier, office) = (Wire::new().await, Wire::new().await);
+        Self::open_with((Wire::new().await, Wire::new().await), more, |_, text| text).await
+    }
+
+    /// Starts it with these peers, and its file changed by somebody who may put others beside it.
+    pub async fn open_with(
+        (carrier, office): (Wire, Wire),
+        more: &str,
+        change: impl FnOnce(&std::path::Path, String) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().display();
         let text = format!(
@@ -72,7 +80,7 @@ queue = "sales"
             office.at()
         );
         let path = folder.path().join("ramal.toml");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, change(folder.path(), text)).unwrap();
         Self::start(folder, carrier, office).await
     }
 
@@ -90,6 +98,17 @@ queue = "sales"
         let at = |transport| handle.listening().iter().find(|(t, _)| *t == transport).unwrap().1;
         let (udp, tcp) = (at(Transport::Udp), at(Transport::Tcp));
         Self { node, folder, udp, tcp, carrier, office }
+    }
+
+    /// Its file, and what was put beside it.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The listeners of a transport.
+    pub fn listening(&self, transport: Transport) -> Vec<SocketAddr> {
+        let handle = self.handle();
+        handle.listening().iter().filter(|(spoken, _)| *spoken == transport).map(|(_, at)| *at).collect()
     }
 
     pub fn handle(&self) -> Handle {
@@ -112,7 +131,11 @@ pub struct Wire(UdpSocket);
 
 impl Wire {
     pub async fn new() -> Self {
-        Self(UdpSocket::bind("127.0.0.1:0").await.unwrap())
+        Self::bound("127.0.0.1:0").await
+    }
+
+    pub async fn bound(at: &str) -> Self {
+        Self(UdpSocket::bind(at).await.unwrap())
     }
 
     /// At this address, at any port or at that one.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::names::Names;
 use super::numbers::Numbers;
-use crate::base::{Account, phone};
+use crate::base::{Account, Transport, phone};
 use crate::config::fault::{At, Fault, List, Place, Report};
 use crate::config::raw::{Outgoing, Raw, RawPbx, RawTrunk};
 use crate::route::directory::{IdentityHeader, NumbersOut, Pbx, Trunk};
@@ -213,6 +213,25 @@ fn only_ports_differ(gateways: &[Gateway<'_>], a: &Origin<'_>, b: &Origin<'_>) -
     a.port.is_none()
         && within.clone().any(|(_, x)| second.iter().any(|(_, y)| x.ip() == y.ip()))
         && within.clone().all(|(_, x)| second.iter().all(|(_, y)| x != y))
+}
+
+/// Peers whose transport has no listener: nothing can be sent to them, for requests of theirs need a way in.
+pub(super) fn unheard(raw: &Raw, listen: &[(Transport, SocketAddr)], report: &Report) {
+    let trunks = raw.trunks.iter().filter_map(|trunk| trunk.peers.as_ref());
+    let pbxs = raw.pbxs.iter().filter_map(|pbx| pbx.peers.as_ref());
+    for At { value: peer, place } in trunks.chain(pbxs).flat_map(|peers| &peers.value) {
+        let transport = peer.transport.or_else(|| peer.ways.first().map(|way| way.transport));
+        let family = |local: &SocketAddr| peer.ways.first().is_none_or(|way| way.address.is_ipv4() == local.is_ipv4());
+        if let Some(transport) = transport
+            && !listen.iter().any(|(spoken, local)| *spoken == transport && family(local))
+        {
+            let name = transport.as_str().to_ascii_lowercase();
+            let message = format!("`{}` goes by {name}, and no listener in [sip] `listen` does", peer.uri);
+            let help =
+                format!("add one, as in \"{name}:0.0.0.0:{}\" (\"{name}:[::]:…\" for IPv6)", transport.default_port());
+            report.warn(Fault::new(place, message).help(help));
+        }
+    }
 }
 
 fn none_left<T>(who: &str, key: &str, list: &List<T>, report: &Report) {

@@ -3,7 +3,6 @@
 use crate::config::fault::{At, Fault, Place, Report};
 use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawQueue, RawTrunk};
 use crate::config::settings::MediaMode;
-use crate::config::value::AnyTransport;
 use crate::route::directory::{Fallback, UnknownClient};
 
 /// `mode = "bypass"` beside keys that need media to pass through us. Only what is written is at odds.
@@ -94,12 +93,6 @@ fn crm(raw: &Raw, report: &Report) {
 
 fn sip(raw: &Raw, report: &Report) {
     let Some(sip) = &raw.sip else { return };
-    for listener in sip.listen.iter().flat_map(|list| &list.value) {
-        if let AnyTransport::NotYet(name) = listener.value.0 {
-            warn(Some(&listener.place), &format!("[sip]: listening by {name}"), "udp and tcp are", report);
-        }
-    }
-    warn(sip.tls.as_ref(), "[sip.tls]", "udp and tcp are spoken, without TLS", report);
     let switch = on(sip.tcp_switch.as_ref());
     warn(switch, "[sip]: `tcp_switch`", "a request goes by the transport that the peer's URI names", report);
     warn(sip.domain.as_ref().map(|at| &at.place), "[sip]: `domain`", "phones don't register here yet", report);

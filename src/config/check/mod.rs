@@ -36,5 +36,7 @@ pub(super) fn check(raw: &Raw, whole: &Place, report: &Report) -> Settings {
         report.warn(Fault::new(whole, "there is no line: every call will be refused").help(help));
     }
     let directory = Arc::new(directory.index());
-    system::settings(raw, directory, report)
+    let settings = system::settings(raw, directory, report);
+    gateways::unheard(raw, &settings.sip.listen, report);
+    settings
 }

@@ -15,7 +15,7 @@ use crate::config::raw::{Raw, RawSip};
 use crate::config::settings::{
     Http, Log, LogFormat, LogLevel, MediaMode, Settings, Sip, SipTimers, Store, Trace, UnknownSource,
 };
-use crate::config::value::{self, AnyTransport};
+use crate::config::value;
 use crate::route::directory::{CrmRules, Directory, Limits};
 
 const DAY: u64 = 24 * 3600;
@@ -54,12 +54,15 @@ pub(super) fn settings(raw: &Raw, directory: Arc<Directory>, report: &Report) ->
 
 fn sip(raw: Option<&RawSip>, report: &Report) -> Sip {
     let timers = raw.map(|sip| &sip.timers);
+    let listen = listen(raw, report);
+    let listens = listen.iter().any(|(transport, _)| transport.is_secure());
     let this = Sip {
-        listen: listen(raw, report),
+        listen,
         advertise: raw.and_then(|sip| sip.advertise.as_ref()).map(|address| address.value),
         local: values(raw.and_then(|sip| sip.local.as_ref())).unwrap_or_else(local),
         domain: raw.and_then(|sip| sip.domain.as_ref()).map(|domain| domain.value.clone()),
         drain: time(raw.and_then(|sip| sip.drain.as_ref()), 60),
+        tls: raw.and_then(|sip| sip.tls.as_ref()).and_then(|tls| tls.load(listens, report)),
         tcp_switch: written(raw.and_then(|sip| sip.tcp_switch.as_ref()), true),
         timers: SipTimers {
             t1: written(timers.and_then(|timers| timers.t1.as_ref()), Duration::from_millis(500)),
@@ -82,18 +85,21 @@ fn listen(raw: Option<&RawSip>, report: &Report) -> Vec<(Transport, SocketAddr)>
     };
     let mut all: Vec<(Transport, SocketAddr)> = Vec::new();
     for At { value: (transport, address), place } in &list.value {
-        match transport {
-            AnyTransport::Spoken(transport) if all.contains(&(*transport, *address)) && address.port() != 0 => {
-                let message = format!("[sip]: {} {address} stands twice in `listen`", transport.as_str());
-                report.fault(Fault::new(place, message).label("again").help("keep one of them"));
-            }
-            AnyTransport::Spoken(transport) => all.push((*transport, *address)),
-            AnyTransport::NotYet(_) => {} // `later` warns of it
+        if all.contains(&(*transport, *address)) && address.port() != 0 {
+            let message = format!("[sip]: {} {address} stands twice in `listen`", transport.as_str());
+            report.fault(Fault::new(place, message).label("again").help("keep one of them"));
+            continue;
         }
+        if transport.is_secure() && raw.is_some_and(|sip| sip.tls.is_none()) {
+            let name = transport.as_str().to_ascii_lowercase();
+            let message = format!("[sip]: `listen`: {name} needs a certificate, and there is no [sip.tls]");
+            report.fault(Fault::new(place, message).help("add [sip.tls] with `certificate` and `key`"));
+        }
+        all.push((*transport, *address));
     }
     if all.is_empty() && !report.has_faults() {
-        let message = "[sip]: `listen` holds no listener that this release has";
-        report.fault(Fault::new(&list.place, message).help("add one, as in \"udp:0.0.0.0:5060\""));
+        let help = "add one, as in \"udp:0.0.0.0:5060\"";
+        report.fault(Fault::new(&list.place, "[sip]: `listen` is empty").help(help));
     }
     all
 }

@@ -12,7 +12,7 @@ pub(super) use gateway::{Outgoing, RawPbx, RawTrunk};
 pub(super) use line::{Holiday, RawFallback, RawLine};
 pub(super) use people::{RawEmployee, RawQueue};
 pub(super) use records::{RawHttp, RawLog, RawRecording, RawStore, RawTrace, RawVoicemail};
-pub(super) use system::{RawMedia, RawSecurity, RawSip};
+pub(super) use system::{RawMedia, RawSecurity, RawSip, RawTls};
 
 use super::fault::{Fault, Place};
 use super::tree::Section;

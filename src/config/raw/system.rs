@@ -5,23 +5,24 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::base::Transport;
 use crate::config::fault::{At, List, Place};
 use crate::config::settings::{MediaMode, UnknownSource};
 use crate::config::tree::Section;
-use crate::config::value::{self, AnyTransport, Wrong};
+use crate::config::value::{self, Wrong};
 
 /// `[sip]`.
 #[derive(Debug)]
 pub(crate) struct RawSip {
     pub(crate) place: Place,
-    pub(crate) listen: Option<List<(AnyTransport, SocketAddr)>>,
+    pub(crate) listen: Option<List<(Transport, SocketAddr)>>,
     pub(crate) advertise: Option<At<IpAddr>>,
     pub(crate) local: Option<List<IpNet>>,
     pub(crate) domain: Option<At<String>>,
     pub(crate) drain: Option<At<Duration>>,
     pub(crate) tcp_switch: Option<At<bool>>,
     pub(crate) timers: RawTimers,
-    pub(crate) tls: Option<Place>,
+    pub(crate) tls: Option<RawTls>,
 }
 
 /// `[sip.timers]`.
@@ -35,14 +36,7 @@ pub(crate) struct RawTimers {
 impl RawSip {
     pub(super) fn read(section: Section<'_>) -> Self {
         let timers = section.table("timers", "[sip.timers]").map(RawTimers::read).unwrap_or_default();
-        let tls = section.table("tls", "[sip.tls]").map(|tls| {
-            let paths = (tls.parsed("certificate", value::text), tls.parsed("key", value::text));
-            tls.required("certificate", "\"tls/fullchain.pem\"", paths.0);
-            tls.required("key", "\"tls/key.pem\"", paths.1);
-            let place = tls.place.clone();
-            tls.finish();
-            place
-        });
+        let tls = section.table("tls", "[sip.tls]").map(RawTls::read);
         let this = Self {
             place: section.place.clone(),
             listen: section.list("listen", value::listener),
@@ -65,6 +59,23 @@ impl RawTimers {
         let this = Self { t1: timer("t1"), t2: timer("t2"), t4: timer("t4") };
         section.finish();
         this
+    }
+}
+
+/// `[sip.tls]`.
+#[derive(Debug)]
+pub(crate) struct RawTls {
+    pub(crate) certificate: Option<At<String>>,
+    pub(crate) key: Option<At<String>>,
+}
+
+impl RawTls {
+    fn read(section: Section<'_>) -> Self {
+        let (certificate, key) = (section.parsed("certificate", value::text), section.parsed("key", value::text));
+        let certificate = section.required("certificate", "\"tls/fullchain.pem\"", certificate);
+        let key = section.required("key", "\"tls/key.pem\"", key);
+        section.finish();
+        Self { certificate, key }
     }
 }
 

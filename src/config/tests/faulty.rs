@@ -414,7 +414,7 @@ fn what_this_release_cannot_do_without_is_a_fault() {
     );
     one_below(
         "[sip]\nlisten = [\"tls:0.0.0.0:5061\"]\n",
-        "31: [sip]: `listen` holds no listener that this release has (add one, as in \"udp:0.0.0.0:5060\")",
+        "31: [sip]: `listen`: tls needs a certificate, and there is no [sip.tls] (add [sip.tls] with `certificate` and `key`)",
     );
 }
 

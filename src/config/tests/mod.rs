@@ -1,5 +1,6 @@
 //! What `check` finds in files, and what right ones come to.
 
+mod certificates;
 mod faulty;
 mod files;
 mod right;

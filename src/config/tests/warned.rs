@@ -35,11 +35,8 @@ fn keys_that_do_nothing_yet_are_told_one_by_one() {
         ]
     );
     assert_eq!(
-        below("[sip]\nlisten = [\"udp:0.0.0.0:5060\", \"wss:0.0.0.0:443\"]\n[trace]\npcap = true\n"),
-        [
-            "31: [sip]: listening by wss is not done by this release (udp and tcp are)",
-            "33: [trace]: `pcap` is not done by this release (ladders are kept, raw messages are not)",
-        ]
+        below("[trace]\npcap = true\n"),
+        ["31: [trace]: `pcap` is not done by this release (ladders are kept, raw messages are not)"]
     );
     assert_eq!(
         below("[sip]\ntcp_switch = \"auto\"\n"),

@@ -8,6 +8,8 @@ use rsip::Method;
 
 use super::credentials::Wallet;
 use super::leg::{Ack, Bye, Leg, Ringing, Unacked, Usage};
+use super::prack::{Provisional, Reliable};
+use super::session::Session;
 use super::transactions::{Wants, send_all};
 use super::{AgentOut, ForkId, Invitation, LegEvent, Transmit, UserAgent, compose, tokens};
 use crate::base::{Hop, LegId, Now};
@@ -22,30 +24,31 @@ impl UserAgent {
     /// A provisional answer to the A leg. `fork` chooses the early dialog: each fork has a To-tag of its own; `None`
     /// keeps the tag that was last used.
     pub fn progress(&mut self, now: Now, status: u16, fork: Option<ForkId>, sdp: Option<Bytes>, out: &mut AgentOut) {
-        let Some(at) = self.call_to_answer(LegId::A) else { return };
-        self.choose_tag(LegId::A, fork);
-        let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg(LegId::A) else { return };
-        let server = &self.servers[at];
-        let response = Response::to(&server.request, compose::status(status)).with_to_tag(&ringing.dialog.local.tag);
-        let response = compose::with_dialog(response, &server.request, &server.hop);
-        let response = with_sdp(response, sdp);
-        self.respond(now, at, &response, out);
-        self.remind_later(now);
+        if !matches!(self.leg(LegId::A), Some(Leg { usage: Usage::Ringing(_), .. })) {
+            return;
+        }
+        if let Some(provisional) = self.wait_for_prack(Provisional { status, fork, sdp }) {
+            self.send_progress(now, provisional, out);
+        }
     }
 
-    /// 200 to the A leg, with the To-tag of `fork`.
+    /// 200 to the A leg, with the To-tag of `fork`; once the PRACK came to a provisional that carried the answer.
     pub fn accept(&mut self, now: Now, fork: ForkId, sdp: Option<Bytes>, out: &mut AgentOut) {
         self.accept_on(now, LegId::A, Some(fork), sdp, out);
     }
 
     /// 200 to the INVITE by which this leg came.
-    pub fn accept_on(&mut self, now: Now, leg: LegId, fork: Option<ForkId>, sdp: Option<Bytes>, out: &mut AgentOut) {
-        let Some(at) = self.call_to_answer(leg) else { return };
-        self.choose_tag(leg, fork);
-        let Some(leg) = self.leg_mut(leg) else { return };
+    pub fn accept_on(&mut self, now: Now, id: LegId, fork: Option<ForkId>, sdp: Option<Bytes>, out: &mut AgentOut) {
+        let Some(at) = self.call_to_answer(id) else { return };
+        self.choose_tag(id, fork);
+        let Some(leg) = self.leg_mut(id) else { return };
         let Usage::Ringing(ringing) = &leg.usage else { return };
-        let (dialog, offered) = (ringing.dialog.clone(), ringing.offered);
+        let (dialog, offered) = (ringing.dialog().clone(), ringing.offered);
         leg.usage = Usage::Up { dialog, ack: Ack::Settled };
+        self.loop_cookie = None; // who is called from now on is called by somebody else's wish
+        if id == LegId::A && self.withhold(sdp.as_ref()) {
+            return;
+        }
         self.accept_invite(now, at, (sdp, !offered, true), out);
     }
 
@@ -71,16 +74,19 @@ impl UserAgent {
     fn refuse(
         &mut self,
         now: Now,
-        (leg, status): (LegId, u16),
+        (id, status): (LegId, u16),
         out: &mut AgentOut,
         add: impl FnOnce(Response) -> Response,
     ) {
-        let Some(at) = self.call_to_answer(leg) else { return };
-        self.choose_tag(leg, None);
-        let Some(leg) = self.leg_mut(leg) else { return };
+        let Some(at) = self.call_to_answer(id) else { return };
+        self.choose_tag(id, None);
+        let Some(leg) = self.leg_mut(id) else { return };
         let Usage::Ringing(ringing) = &leg.usage else { return };
-        let tag = ringing.dialog.local.tag.clone();
+        let tag = ringing.dialog().local.tag.clone();
         leg.end(Bye::None);
+        if id == LegId::A {
+            self.stop_provisionals();
+        }
         let response = Response::to(&self.servers[at].request, compose::status(status)).with_to_tag(&tag);
         self.respond(now, at, &add(response), out);
     }
@@ -109,22 +115,25 @@ impl UserAgent {
         out: &mut AgentOut,
     ) -> Invitation {
         let invitation = invitation(request);
-        let ringing = Ringing {
-            dialog: dialog_of(request),
-            shown: Vec::new(),
-            offered: invitation.offer.is_some(),
-            canceled: false,
-            remind: None,
-        };
+        let knows_199 = request.headers.has_token(&Name::Supported, "199");
+        let ringing = Ringing::new(dialog_of(request), invitation.offer.is_some(), knows_199);
+        let mut session = Session::default();
+        session.hear(&request.headers);
+        if id == LegId::A {
+            self.loop_cookie = Some(tokens::loop_cookie(request));
+            self.reliable = Reliable::wanted_by(&request.headers);
+        }
         self.legs.push(Leg {
             id,
-            call_id: ringing.dialog.call_id.clone(),
+            call_id: ringing.blank.call_id.clone(),
             hop,
             usage: Usage::Ringing(ringing),
             sent: None,
             acks: Vec::new(),
             refers: 0,
             wallet: Wallet::new(self.caller_account.clone()),
+            session,
+            reason: None,
         });
         let at = self.open(key, id, hop, request, Wants::Call);
         self.trying(now, at, out);
@@ -147,6 +156,7 @@ impl UserAgent {
             return self.reply(request, hop, Status::CALL_DOES_NOT_EXIST, out);
         };
         let (leg, calls, is_open) = (invite.leg, invite.wants == Wants::Call, invite.is_open());
+        let reason = compose::reason_of(&request.headers);
         if calls && is_open {
             self.choose_tag(leg, None);
         }
@@ -166,7 +176,20 @@ impl UserAgent {
             && !ringing.canceled
         {
             ringing.canceled = true;
+            self.note_reason(leg, reason);
             out.events.push(LegEvent::Canceled { leg });
+        } else if calls && is_open && self.withholds() {
+            // Answered, but she has not been told yet: to her the call never was.
+            self.refuse_withheld(now, Status::REQUEST_TERMINATED, out);
+            self.note_reason(leg, reason);
+            out.events.push(LegEvent::Gone { leg });
+        }
+    }
+
+    /// Keeps why the peer ends a leg.
+    pub(super) fn note_reason(&mut self, leg: LegId, reason: Option<super::Reason>) {
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.reason = reason.or(leg.reason);
         }
     }
 
@@ -185,7 +208,9 @@ impl UserAgent {
         let request = &self.servers[at].request;
         let response = Response::to(request, Status::OK).with_to_tag(tag.as_deref().unwrap_or_default());
         let has_sdp = sdp.is_some();
-        let response = with_sdp(compose::with_dialog(response, request, &hop), sdp);
+        let response = compose::with_dialog(response, request, &hop);
+        let response = with_sdp(self.with_session(now, at, response, sdp.as_ref()), sdp);
+        let request = &self.servers[at].request;
         self.unacked.push(Unacked {
             leg,
             cseq: request.headers.cseq().map_or(0, |(number, _)| number),
@@ -243,7 +268,8 @@ impl UserAgent {
     /// RFC 3261 §13.3.1.1: "To prevent cancellation, the UAS MUST send a non-100 provisional response at every minute, to
     /// handle the possibility of lost provisional responses."
     pub(super) fn remind(&mut self, now: Now, out: &mut AgentOut) {
-        let due = self.leg(LegId::A).and_then(Leg::next_wakeup).is_some_and(|due| now.mono >= due);
+        let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg(LegId::A) else { return };
+        let due = ringing.remind.is_some_and(|due| now.mono >= due);
         let Some(at) = self.call_to_answer(LegId::A).filter(|_| due) else { return };
         let server = &mut self.servers[at];
         let effects = server.handle(now, &self.timers, ServerEvent::Again);
@@ -251,23 +277,22 @@ impl UserAgent {
         self.remind_later(now);
     }
 
-    fn remind_later(&mut self, now: Now) {
+    pub(super) fn remind_later(&mut self, now: Now) {
         if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(LegId::A) {
             ringing.remind = Some(now.mono + REMIND);
         }
     }
 
     /// The server transaction of the INVITE by which this leg came, while it is without a final response.
-    fn call_to_answer(&self, leg: LegId) -> Option<usize> {
+    pub(super) fn call_to_answer(&self, leg: LegId) -> Option<usize> {
         self.servers.iter().position(|s| s.wants == Wants::Call && s.leg == leg && s.is_open())
     }
 
     /// Makes the fork's tag the one last used, a new one where it has none yet.
-    fn choose_tag(&mut self, leg: LegId, fork: Option<ForkId>) {
+    pub(super) fn choose_tag(&mut self, leg: LegId, fork: Option<ForkId>) {
         let fresh = tokens::tag(self.call, &mut self.ids);
         if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(leg) {
-            let tag = ringing.tag_for(fork).unwrap_or(fresh);
-            ringing.show(fork, tag);
+            ringing.show(fork, fresh);
         }
     }
 }

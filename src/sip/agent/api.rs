@@ -109,6 +109,21 @@ pub struct CallerId {
     pub user: Option<String>,
 }
 
+/// Why a session ended: the first cause of a Reason header (RFC 3326) that another network can be told. Its text stays
+/// behind: it may say anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// `Q.850;cause=…`, of a telephone network.
+    Q850(u8),
+    /// `SIP;cause=…`, a status.
+    Sip(u16),
+}
+
+impl Reason {
+    /// Nobody refreshed the session in time (RFC 4028 §10).
+    pub(super) const EXPIRED: Self = Self::Sip(408);
+}
+
 /// Why an INVITE of ours is cancelled: the Reason header of its CANCEL (RFC 3326).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelReason {
@@ -118,6 +133,8 @@ pub enum CancelReason {
     CallerGaveUp,
     /// Her time is over, the next is rung: no Reason.
     NextInTurn,
+    /// The caller gave up, and said why.
+    Because(Reason),
 }
 
 /// How a call of ours to a leg failed.
@@ -164,7 +181,8 @@ pub enum LegEvent {
         /// The answer, where our 200 carried the offer.
         answer: Option<Bytes>,
     },
-    /// No ACK came within 64 T1 (RFC 3261 §13.3.1.4: "it SHOULD terminate the dialog" with a BYE).
+    /// No ACK came within 64 T1 (RFC 3261 §13.3.1.4: "it SHOULD terminate the dialog" with a BYE); before the answer:
+    /// no PRACK to a provisional of ours (RFC 3262 §3: "the UAS SHOULD reject the original request with a 5xx").
     NeverAcked {
         /// The leg.
         leg: LegId,
@@ -203,12 +221,15 @@ pub enum LegEvent {
         /// The offer; `None`: we are to make one.
         offer: Option<Bytes>,
     },
-    /// An UPDATE that carries an offer (one without has had its 200).
+    /// An UPDATE that carries an offer (one without has had its 200), or a PRACK that does.
     Updated {
         /// To be answered.
         request: RequestId,
         /// The offer.
         offer: Bytes,
+        /// Before the answer: the callee's early dialog that it concerns, on whichever leg it came; on the A leg `None`
+        /// where it was shown none.
+        fork: Option<ForkId>,
     },
     /// An INFO, MESSAGE or whatever else may pass through in a dialog.
     Passing {

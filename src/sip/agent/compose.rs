@@ -6,18 +6,20 @@ use bytes::Bytes;
 use rsip::Method;
 
 use super::credentials::with_credentials_of;
-use super::{CancelReason, OutgoingInvite};
-use crate::base::Hop;
+use super::{CancelReason, OutgoingInvite, Reason};
+use crate::base::{Hop, Transport};
 use crate::sip::dialog::Dialog;
+use crate::sip::dialog::reliable::RELIABLE;
 pub(super) use crate::sip::message::sdp as sdp_of;
-use crate::sip::message::{Name, Request, Response, Status, build, parse_uri};
+use crate::sip::message::{Headers, Name, Request, Response, Status, build, parse_uri};
 
 /// The methods that we take: Allow.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
 
-/// The extensions that we understand: Supported. `replaces` stands first: phones that do not see it hand calls on
-/// blindly. `norefersub` is RFC 4488's REFER without NOTIFYs.
-pub const SUPPORTED: &[&str] = &["replaces", "norefersub"];
+/// The extensions that we understand: Supported. `replaces` (RFC 3891) stands first: phones that do not see it hand calls
+/// on blindly. `100rel` is RFC 3262's PRACK, `timer` RFC 4028's session timers, `199` RFC 6228's end of an early dialog,
+/// `norefersub` RFC 4488's REFER without NOTIFYs.
+pub const SUPPORTED: &[&str] = &["replaces", "100rel", "timer", "199", "norefersub"];
 
 /// What we are called in User-Agent.
 pub const USER_AGENT: &str = concat!("ramal/", env!("CARGO_PKG_VERSION"));
@@ -146,10 +148,20 @@ pub(super) fn with_contact(request: Request, hop: &Hop) -> Request {
     request.with(Name::Contact, contact(hop))
 }
 
-/// Adds what we can do, and who we are.
+/// Adds what we can do, and who we are. Not that provisionals may be reliable: see [`with_reliable`].
 pub(super) fn with_abilities(request: Request) -> Request {
     let request = request.with(Name::Allow, ALLOW);
-    request.with(Name::Supported, supported()).with(Name::UserAgent, USER_AGENT)
+    let supported = SUPPORTED.iter().filter(|tag| **tag != RELIABLE).copied().collect::<Vec<_>>().join(", ");
+    request.with(Name::Supported, supported).with(Name::UserAgent, USER_AGENT)
+}
+
+/// Adds that provisionals may be reliable.
+///
+/// Only to an INVITE that calls and carries the offer. In the reliable provisional to one without, RFC 3262 §5 puts the
+/// callee's offer, to be answered in the PRACK: but the answer is the caller's, who has not heard of it yet.
+pub(super) fn with_reliable(mut invite: Request) -> Request {
+    invite.headers.set(Name::Supported, supported());
+    invite
 }
 
 /// The value of Supported.
@@ -181,12 +193,41 @@ pub(super) fn status(code: u16) -> Status {
 }
 
 /// The value of Reason in a CANCEL: RFC 3326 §2.
-pub(super) fn reason(why: CancelReason) -> Option<&'static str> {
+pub(super) fn reason(why: CancelReason) -> Option<String> {
     match why {
-        CancelReason::AnsweredElsewhere => Some("SIP;cause=200;text=\"Call completed elsewhere\""),
-        CancelReason::CallerGaveUp => Some("SIP;cause=487"),
+        CancelReason::AnsweredElsewhere => Some("SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()),
+        CancelReason::CallerGaveUp => Some("SIP;cause=487".to_owned()),
         CancelReason::NextInTurn => None,
+        CancelReason::Because(reason) => Some(reason_text(reason)),
     }
+}
+
+/// The value of Reason.
+pub(super) fn reason_text(reason: Reason) -> String {
+    match reason {
+        Reason::Q850(cause) => format!("Q.850;cause={cause}"),
+        Reason::Sip(cause) => format!("SIP;cause={cause}"),
+    }
+}
+
+/// The first Reason of a message that says a cause which can be passed on; a cause that its protocol doesn't have is
+/// none.
+pub(super) fn reason_of(headers: &Headers) -> Option<Reason> {
+    headers.all(&Name::Reason).flat_map(|value| value.split(',')).find_map(|value| {
+        let mut parts = value.split(';').map(str::trim);
+        let protocol = parts.next()?;
+        let cause = parts.find_map(|param| {
+            let (name, value) = param.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("cause").then(|| value.trim())
+        })?;
+        if protocol.eq_ignore_ascii_case("Q.850") {
+            cause.parse().ok().filter(|cause| (1..=127).contains(cause)).map(Reason::Q850)
+        } else if protocol.eq_ignore_ascii_case("SIP") {
+            cause.parse().ok().filter(|cause| (200..700).contains(cause)).map(Reason::Sip)
+        } else {
+            None
+        }
+    })
 }
 
 /// The hop that a response to this request goes by: RFC 3261 §18.2.2, RFC 3581 §4.
@@ -203,7 +244,14 @@ pub(super) fn way_back(request: &Request, hop: Hop) -> Hop {
 ///
 /// A name instead of an address would have to be resolved, and what can't be sent to (no port, the other family of
 /// addresses) can't be right: then the hop that the dialog was set up by.
+///
+/// Whoever came by TLS or WebSocket is reached by her own connection alone: nobody has told the name that a certificate
+/// at another address would have to show, and WebSocket clients listen nowhere (RFC 7118 §5.4: their Contact is
+/// ".invalid").
 pub(super) fn next_hop(dialog: &Dialog, hop: Hop) -> Hop {
+    if hop.name.is_none() && !matches!(hop.transport, Transport::Udp | Transport::Tcp) {
+        return hop;
+    }
     match socket_of(dialog.route().next) {
         Some(remote) if remote.is_ipv4() == hop.local.is_ipv4() => Hop { remote, ..hop },
         _ => hop,

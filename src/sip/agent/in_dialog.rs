@@ -32,9 +32,7 @@ impl UserAgent {
             }
             Wants::Update(_) if status.is_success() => {
                 self.refresh_by_request(at);
-                let server = &self.servers[at];
-                let response = Response::to(&server.request, status).with(Name::Contact, compose::contact(&server.hop));
-                self.respond(now, at, &with_sdp(response, sdp), out);
+                self.accept_update(now, at, sdp, out);
             }
             Wants::Refer(_) => self.answer_refer(now, at, (request, status), out),
             Wants::ReInvite(_) | Wants::Update(_) | Wants::Pass(_) | Wants::Bye(_) | Wants::Call | Wants::Nothing => {
@@ -57,6 +55,9 @@ impl UserAgent {
         let (ours, theirs) = (headers.to_tag().unwrap_or_default(), headers.from_tag().unwrap_or_default());
         let found = self.legs.iter_mut().find_map(|leg| leg.dialog_of(call_id, ours, theirs).is_some().then_some(leg));
         let Some(leg) = found else {
+            if self.acknowledges(request) {
+                return self.reply(request, hop, Status::OK, out);
+            }
             // RFC 3261 §12.2.2: "If the UAS wishes to reject the request because it does not wish to recreate the
             // dialog, it MUST respond to the request with a 481".
             return self.reply(request, hop, Status::CALL_DOES_NOT_EXIST, out);
@@ -70,6 +71,8 @@ impl UserAgent {
                 self.unacked.retain(|unacked| unacked.leg != id);
                 true
             }
+            // It brings the 200 on its way that the BYE waits for.
+            Usage::ByeWaits(_) if request.method == Method::PRack => false,
             Usage::ByeWaits(_) | Usage::Ended { .. } => {
                 return self.reply(request, hop, Status::CALL_DOES_NOT_EXIST, out);
             }
@@ -97,10 +100,24 @@ impl UserAgent {
     ///
     /// RFC 3261 §12.2.2: "If the request is rejected, none of the state changes are performed": so not before.
     pub(super) fn refresh_by_request(&mut self, at: usize) {
-        let (leg, contact) = (self.servers[at].leg, self.servers[at].request.headers.get(&Name::Contact).cloned());
-        if let Some(dialog) = self.leg_mut(leg).and_then(Leg::dialog_mut) {
-            dialog.refresh_target(contact.as_deref());
+        let (leg, headers) = (self.servers[at].leg, self.servers[at].request.headers.clone());
+        let call_id = headers.call_id().map(|id| &**id).unwrap_or_default();
+        let (ours, theirs) = (headers.to_tag().unwrap_or_default(), headers.from_tag().unwrap_or_default());
+        if let Some(dialog) = self.leg_mut(leg).and_then(|leg| leg.dialog_of(call_id, ours, theirs)) {
+            dialog.refresh_target(headers.get(&Name::Contact).map(AsRef::as_ref));
         }
+    }
+
+    /// 200 to an UPDATE, or to a PRACK with an offer.
+    fn accept_update(&mut self, now: Now, at: usize, sdp: Option<Bytes>, out: &mut AgentOut) {
+        let server = &self.servers[at];
+        let response = Response::to(&server.request, Status::OK).with(Name::Contact, compose::contact(&server.hop));
+        let response = match server.request.method {
+            // RFC 3311 §5.2: its 2xx SHOULD list what we take, as that to INVITE; RFC 4028 §9: and renews the session.
+            Method::Update => self.with_session(now, at, response.with(Name::Allow, compose::ALLOW), sdp.as_ref()),
+            _ => response,
+        };
+        self.respond(now, at, &with_sdp(response, sdp), out);
     }
 
     /// A request in order, of a dialog that is not over.
@@ -108,6 +125,7 @@ impl UserAgent {
         match request.method {
             Method::Invite => self.receive_reinvite(now, (key, leg), request, hop, out),
             Method::Update => self.receive_update(now, (key, leg), request, hop, out),
+            Method::PRack => self.receive_prack(now, (key, leg), request, hop, out),
             Method::Bye => self.receive_bye(now, (key, leg), request, hop, out),
             Method::Info | Method::Message => {
                 let id = self.new_request(leg);
@@ -170,17 +188,16 @@ impl UserAgent {
             self.identify(leg, request, out);
             let at = self.open(key, leg, hop, request, Wants::Nothing);
             self.refresh_by_request(at);
-            let server = &self.servers[at];
-            let response = Response::to(&server.request, Status::OK).with(Name::Contact, compose::contact(&server.hop));
-            return self.respond(now, at, &response, out);
+            return self.accept_update(now, at, None, out);
         };
-        if let Err(why) = self.under_way(leg).admit() {
-            return self.out_of_turn(now, (key, leg), (request, hop), why, out);
-        }
+        let fork = match self.admit_early(leg, request) {
+            Ok(fork) => fork,
+            Err(why) => return self.out_of_turn(now, (key, leg), (request, hop), why, out),
+        };
         let id = self.new_request(leg);
         self.identify(leg, request, out);
         self.open(key, leg, hop, request, Wants::Update(id));
-        out.events.push(LegEvent::Updated { request: id, offer });
+        out.events.push(LegEvent::Updated { request: id, offer, fork });
     }
 
     /// Tells who speaks at the far end now, where the request says so (RFC 3325, RFC 4916).
@@ -206,7 +223,8 @@ impl UserAgent {
         hop: Hop,
         out: &mut AgentOut,
     ) {
-        let Some(Leg { usage, .. }) = self.leg_mut(leg) else { return };
+        let Some(Leg { usage, reason, .. }) = self.leg_mut(leg) else { return };
+        *reason = compose::reason_of(&request.headers).or(*reason);
         match usage {
             // RFC 3261 §15: "The caller's UA MAY send a BYE for either confirmed or early dialogs": it gives up.
             Usage::Ringing(ringing) => {
@@ -247,6 +265,9 @@ impl UserAgent {
             }
         }
         self.unacked.retain(|unacked| unacked.leg != id);
+        if id == LegId::A && self.withholds() {
+            self.refuse_withheld(now, Status::REQUEST_TERMINATED, out);
+        }
         let give_up = now.mono + self.timers.give_up();
         for client in self.clients.iter_mut().filter(|c| c.leg == id && matches!(c.purpose, Purpose::ReInvite { .. })) {
             client.orphaned.get_or_insert(give_up);
@@ -286,9 +307,8 @@ impl UserAgent {
 fn refusal_of(method: Method) -> Status {
     match method {
         Method::Options => Status::OK,
-        // RFC 6665 §4.1.3: a NOTIFY that matches no subscription gets 481; RFC 3262 §3: so does a PRACK that matches no
-        // reliable provisional.
-        Method::Notify | Method::PRack => Status::CALL_DOES_NOT_EXIST,
+        // RFC 6665 §4.1.3: a NOTIFY that matches no subscription gets 481.
+        Method::Notify => Status::CALL_DOES_NOT_EXIST,
         // RFC 6665 §4.2.1.1: an event package that isn't understood: 489 (Bad Event).
         Method::Subscribe => compose::status(489),
         _ => Status::METHOD_NOT_ALLOWED,

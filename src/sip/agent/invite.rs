@@ -4,14 +4,15 @@ use bytes::Bytes;
 use rsip::Method;
 
 use super::credentials::{Wallet, with_credentials_of};
-use super::leg::{Ack, Bye, Calling, Cancel, Leg, SentAck, SentInvite, Usage};
+use super::leg::{Ack, Bye, Calling, Cancel, Fork, Leg, SentAck, SentInvite, Usage};
+use super::session::Session;
 use super::transactions::{ClientMachine, Outgoing, Purpose, send_all};
 use super::{
     AgentOut, CancelReason, FailedBy, ForkId, LegEvent, OutgoingInvite, Target, Transmit, UserAgent, compose, refusal,
     tokens,
 };
 use crate::base::{Hop, LegId, Now};
-use crate::sip::dialog::{Dialog, End, LocalCseq, RemoteCseq, RouteSet, uri_of};
+use crate::sip::dialog::{Dialog, End, LastRSeq, LocalCseq, RemoteCseq, RouteSet, uri_of};
 use crate::sip::message::{Address, Name, Request, Response, build};
 use crate::sip::transaction::{ClientKey, Effects};
 
@@ -27,18 +28,19 @@ impl UserAgent {
         self.last_leg = self.last_leg.saturating_add(1);
         let (id, hop) = (LegId(self.last_leg), target.hop);
         let call_id = tokens::call_id(&hop, &mut self.ids);
-        let sent = SentInvite {
+        let mut sent = SentInvite {
             uri: target.uri.as_str().into(),
             from: compose::from(invite, &hop).into(),
             tag: tokens::tag(self.call, &mut self.ids),
             to: build::name_addr("", &target.uri).into(),
             cseq: FIRST_CSEQ,
             offered: invite.offer.is_some(),
+            request: None,
         };
         let branch = tokens::branch(self.call, id, &mut self.ids);
         let parts = compose::Parts {
             uri: &sent.uri,
-            via: &build::via(hop.transport, hop.advertised, &branch),
+            via: &tokens::with_loop_cookie(&build::via(hop.transport, hop.advertised, &branch), self.loop_cookie),
             max_forwards: invite.max_forwards,
             from: &sent.from,
             tag: &sent.tag,
@@ -50,7 +52,11 @@ impl UserAgent {
         let request = compose::with_identity(compose::with_abilities(request), invite, &hop);
         let request = target.routes.iter().fold(request, |request, route| request.with(Name::Route, route.as_str()));
         let request = with_history(request, invite, &target.uri, &hop);
-        let request = compose::with_sdp(request, invite.offer.clone());
+        let request = if sent.offered { compose::with_reliable(request) } else { request };
+        let mut session = Session::default();
+        session.offer(invite.offer.as_ref());
+        let request = compose::with_sdp(session.ask(request), invite.offer.clone());
+        sent.request = Some(request.clone());
         let silence = target.silence.map(|after| now.mono + after);
         let usage = Usage::Calling(Calling { forks: Vec::new(), cancel: Cancel::No, silence });
         let wallet = Wallet::new(target.account.clone());
@@ -63,6 +69,8 @@ impl UserAgent {
             acks: Vec::new(),
             refers: 0,
             wallet,
+            session,
+            reason: None,
         });
         self.start(now, id, hop, (&branch, FIRST_CSEQ), (request, Purpose::Invite), out);
         id
@@ -81,13 +89,43 @@ impl UserAgent {
 
     /// The ACK that is owed because the 200 carried the offer.
     pub fn ack(&mut self, now: Now, leg: LegId, answer: Bytes, out: &mut AgentOut) {
-        if let Some(Leg { usage: Usage::Up { dialog, ack }, hop, .. }) = self.leg_mut(leg)
+        if let Some(Leg { usage: Usage::Up { dialog, ack }, hop, session, .. }) = self.leg_mut(leg)
             && let Ack::Owed { cseq, .. } = *ack
         {
             *ack = Ack::Settled;
+            session.say(Some(&answer));
             let (dialog, hop) = (dialog.clone(), *hop);
             self.send_ack(now, leg, (&dialog, hop), (cseq, Some(answer)), out);
         }
+    }
+
+    /// Sends the INVITE that calls a leg once more, changed, in a transaction of its own. False: it is too late for that.
+    ///
+    /// RFC 3261 §8.1.3.5: "The new request … SHOULD have the same value of the Call-ID, To, and From of the previous
+    /// request, but the CSeq should contain a new sequence number that is one higher than the previous."
+    pub(super) fn invite_again(
+        &mut self,
+        now: Now,
+        id: LegId,
+        change: impl FnOnce(Request) -> Request,
+        out: &mut AgentOut,
+    ) -> bool {
+        let (branch, cookie) = (tokens::branch(self.call, id, &mut self.ids), self.loop_cookie);
+        let Some(Leg { usage: Usage::Calling(calling), sent: Some(sent), hop, .. }) = self.leg_mut(id) else {
+            return false;
+        };
+        let Some(request) = sent.request.take().filter(|_| calling.cancel == Cancel::No) else { return false };
+        let hop = *hop;
+        calling.forks.clear();
+        sent.cseq += 1;
+        let mut request = change(request);
+        let via = tokens::with_loop_cookie(&build::via(hop.transport, hop.advertised, &branch), cookie);
+        request.headers.set(Name::Via, via);
+        request.headers.set(Name::CSeq, build::cseq(sent.cseq, Method::Invite));
+        sent.request = Some(request.clone());
+        let cseq = sent.cseq;
+        self.start(now, id, hop, (&branch, cseq), (request, Purpose::Invite), out);
+        true
     }
 
     /// Starts a client transaction.
@@ -119,11 +157,12 @@ impl UserAgent {
             // RFC 3261 §8.1.3.2: a 1xx other than 100 that isn't known is a 183.
             status @ 0..200 => {
                 if status > 100 {
-                    self.progressed(leg, response, out);
+                    self.progressed(now, leg, response, out);
                 }
                 self.cancel_if_due(now, leg, out);
             }
             200..300 => self.answered(now, leg, response, out),
+            422 if self.invite_longer(now, leg, response, out) => {}
             status => {
                 let Some(leg) = self.leg_mut(leg) else { return };
                 leg.end(Bye::None);
@@ -196,14 +235,16 @@ impl UserAgent {
         self.start(now, leg, hop, (&branch, cseq), (cancel, Purpose::Cancel), out);
     }
 
-    fn progressed(&mut self, leg: LegId, response: &Response, out: &mut AgentOut) {
+    fn progressed(&mut self, now: Now, leg: LegId, response: &Response, out: &mut AgentOut) {
         let Some(leg) = self.leg_mut(leg) else { return };
         let Some(dialog) = leg.dialog_by(response) else { return };
         let Usage::Calling(calling) = &mut leg.usage else { return };
         let n = calling.fork(dialog);
         // A leg that is being cancelled is nobody's news any more, unless it answers.
-        if calling.cancel == Cancel::No {
-            let fork = ForkId { leg: leg.id, n };
+        let is_wanted = calling.cancel == Cancel::No;
+        let fork = ForkId { leg: leg.id, n };
+        self.hear_fork(fork, &response.headers);
+        if self.acknowledge(now, fork, response, out) && is_wanted {
             let sdp = compose::sdp_of(&response.headers, &response.body);
             out.events.push(LegEvent::Progress { fork, status: response.status.code(), sdp });
         }
@@ -226,7 +267,9 @@ impl UserAgent {
             return;
         };
         let n = calling.fork(dialog);
-        let dialog = calling.forks.swap_remove(usize::from(n));
+        let dialog = calling.forks.swap_remove(usize::from(n)).dialog;
+        leg.session.accepted(now.mono, &response.headers);
+        sent_is_done(leg);
         let fork = ForkId { leg: id, n };
         match offer {
             Some(offer) => {
@@ -311,23 +354,42 @@ impl Calling {
         let tag = &dialog.remote.tag;
         // A peer of RFC 2543 rings without a tag; what it says afterwards with one is still the first fork.
         let same = |known: &Dialog| known.remote.tag == *tag || known.remote.tag.is_empty() || tag.is_empty();
-        let at = match self.forks.iter().position(|known| known.remote.tag == *tag) {
+        let at = match self.forks.iter().position(|known| known.dialog.remote.tag == *tag) {
             Some(at) => Some(at),
-            None => self.forks.first().filter(|first| same(first)).map(|_| 0),
+            None => self.forks.first().filter(|first| same(&first.dialog)).map(|_| 0),
         };
         let at = at.unwrap_or_else(|| {
             // Past the most, each new one takes the place of the last: a peer that invents tags takes no memory.
             if self.forks.len() < MOST_FORKS {
-                self.forks.push(dialog.clone());
+                self.forks.push(Fork::new(dialog.clone()));
             }
             self.forks.len() - 1
         });
-        let known = &mut self.forks[at];
-        let tag = if tag.is_empty() { known.remote.tag.clone() } else { tag.clone() };
+        let fork = &mut self.forks[at];
+        let (known, empty) = (&fork.dialog.remote.tag, tag.is_empty());
+        if !empty && !known.is_empty() && known != tag {
+            *fork = Fork::new(dialog); // the last of too many
+            return u16::try_from(at).unwrap_or(u16::MAX);
+        }
+        let known = &mut fork.dialog;
+        let tag = if empty { known.remote.tag.clone() } else { tag.clone() };
         let (local_cseq, remote_cseq) = (known.local_cseq, known.remote_cseq);
         *known = Dialog { local_cseq, remote_cseq, ..dialog };
         known.remote.tag = tag;
         u16::try_from(at).unwrap_or(u16::MAX)
+    }
+}
+
+impl Fork {
+    fn new(dialog: Dialog) -> Self {
+        Self { dialog, last: LastRSeq::default(), answered: false, updates: false }
+    }
+}
+
+/// An INVITE that has its answer goes no more.
+fn sent_is_done(leg: &mut Leg) {
+    if let Some(sent) = &mut leg.sent {
+        sent.request = None;
     }
 }
 

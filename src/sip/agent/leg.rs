@@ -3,9 +3,11 @@
 use bytes::Bytes;
 
 use super::credentials::Wallet;
-use super::{CancelReason, ForkId};
+use super::session::Session;
+use super::{CancelReason, ForkId, Reason};
 use crate::base::{Hop, Instant, LegId};
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::{Dialog, LastRSeq};
+use crate::sip::message::Request;
 use crate::sip::transaction::Backoff;
 
 /// One leg of the call.
@@ -27,6 +29,10 @@ pub(super) struct Leg {
     pub(super) refers: u16,
     /// What answers its peer's challenges.
     pub(super) wallet: Wallet,
+    /// What the peer can, what was agreed about media, and its session timer.
+    pub(super) session: Session,
+    /// Why it ends, once somebody said so: the peer by its BYE or CANCEL, or we by ours.
+    pub(super) reason: Option<Reason>,
 }
 
 /// How far a leg has come.
@@ -82,28 +88,60 @@ pub(super) enum Bye {
 /// The A leg before its final response.
 #[derive(Debug)]
 pub(super) struct Ringing {
-    /// The dialog to be; its local tag is the one last used, empty while none was.
-    pub(super) dialog: Dialog,
-    /// Which fork's early dialog has which tag of ours.
-    pub(super) shown: Vec<(ForkId, Box<str>)>,
+    /// What each of its early dialogs begins as: without a tag of ours.
+    pub(super) blank: Dialog,
+    /// Its early dialogs, in the order in which they were shown.
+    pub(super) early: Vec<Early>,
+    /// Which of them spoke last; means nothing while there is none.
+    current: usize,
     /// Whether the INVITE carries the offer.
     pub(super) offered: bool,
     /// CANCEL came.
     pub(super) canceled: bool,
+    /// The caller knows 199 (RFC 6228).
+    pub(super) knows_199: bool,
     /// When the last provisional goes once more, so that no proxy takes the INVITE for forgotten; `None` before the
     /// first one but 100.
     pub(super) remind: Option<Instant>,
+}
+
+/// An early dialog of the A leg: one of our tags.
+#[derive(Debug)]
+pub(super) struct Early {
+    /// It.
+    pub(super) dialog: Dialog,
+    /// For which fork it speaks; `None` until one is shown in it.
+    pub(super) fork: Option<ForkId>,
+    /// RSeq of the last reliable provisional in it.
+    pub(super) rseq: Option<u32>,
+    /// The offer of the INVITE has its answer in it: by a reliable provisional that was acknowledged.
+    pub(super) answered: bool,
+    /// A 199 has ended it.
+    pub(super) over: bool,
 }
 
 /// A leg that we call, before the final response.
 #[derive(Debug)]
 pub(super) struct Calling {
     /// The peers that answered provisionally, each with a tag of its own; the index is [`ForkId::n`].
-    pub(super) forks: Vec<Dialog>,
+    pub(super) forks: Vec<Fork>,
     /// Whether it is to be cancelled.
     pub(super) cancel: Cancel,
     /// When the peer counts as dead, while nothing at all has come from it.
     pub(super) silence: Option<Instant>,
+}
+
+/// An early dialog of a leg that we call.
+#[derive(Debug)]
+pub(super) struct Fork {
+    /// It.
+    pub(super) dialog: Dialog,
+    /// The last reliable provisional in it.
+    pub(super) last: LastRSeq,
+    /// A reliable provisional brought the answer to our offer.
+    pub(super) answered: bool,
+    /// It takes UPDATE.
+    pub(super) updates: bool,
 }
 
 /// How far the cancelling of an INVITE of ours has come.
@@ -132,6 +170,8 @@ pub(super) struct SentInvite {
     pub(super) cseq: u32,
     /// Whether it carries the offer.
     pub(super) offered: bool,
+    /// The INVITE itself, until it has a final response: it may have to go once more, changed.
+    pub(super) request: Option<Request>,
 }
 
 /// The ACK to one 2xx, or that it is owed.
@@ -167,24 +207,44 @@ pub(super) struct Unacked {
 }
 
 impl Ringing {
-    /// The tag of ours for a response that speaks for this fork; `None`: a new one is needed.
-    ///
-    /// A tag that went out for no fork in particular becomes that of the first fork that is shown.
-    pub(super) fn tag_for(&self, fork: Option<ForkId>) -> Option<Box<str>> {
-        let current = Some(&self.dialog.local.tag).filter(|tag| !tag.is_empty());
-        let Some(fork) = fork else { return current.cloned() };
-        match self.shown.iter().find(|(shown, _)| *shown == fork) {
-            Some((_, tag)) => Some(tag.clone()),
-            None => current.filter(|tag| self.shown.iter().all(|(_, shown)| shown != *tag)).cloned(),
-        }
+    /// Of an INVITE that would make this dialog.
+    pub(super) fn new(blank: Dialog, offered: bool, knows_199: bool) -> Self {
+        Self { blank, early: Vec::new(), current: 0, offered, canceled: false, knows_199, remind: None }
     }
 
-    /// Makes this the tag last used, and that of the fork.
+    /// The early dialog that spoke last.
+    pub(super) fn current(&self) -> Option<&Early> {
+        self.early.get(self.current)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn current_mut(&mut self) -> Option<&mut Early> {
+        self.early.get_mut(self.current)
+    }
+
+    /// The dialog that spoke last; where none did, the one to be.
+    pub(super) fn dialog(&self) -> &Dialog {
+        self.current().map_or(&self.blank, |early| &early.dialog)
+    }
+
+    /// Makes the fork's early dialog the one that speaks, a new one by `tag` where it has none yet.
+    ///
+    /// A tag that went out for no fork in particular becomes that of the first fork that is shown; without a fork the
+    /// last one stays.
     pub(super) fn show(&mut self, fork: Option<ForkId>, tag: Box<str>) {
-        if let Some(fork) = fork.filter(|fork| self.shown.iter().all(|(shown, _)| shown != fork)) {
-            self.shown.push((fork, tag.clone()));
+        let last = self.current;
+        let stays = |at: usize, early: &Early| at == last && !early.over && (fork.is_none() || early.fork.is_none());
+        let known = fork.and_then(|fork| self.early.iter().position(|early| early.fork == Some(fork)));
+        let at = known.or_else(|| self.early.iter().enumerate().position(|(at, early)| stays(at, early)));
+        self.current = at.unwrap_or_else(|| {
+            let mut dialog = self.blank.clone();
+            dialog.local.tag = tag;
+            self.early.push(Early { dialog, fork: None, rseq: None, answered: false, over: false });
+            self.early.len() - 1
+        });
+        if let Some(early) = self.early.get_mut(self.current) {
+            early.fork = early.fork.or(fork);
         }
-        self.dialog.local.tag = tag;
     }
 }
 
@@ -192,8 +252,8 @@ impl Leg {
     /// The dialog in which a request of ours goes: the confirmed one, else the early one that spoke last.
     pub(super) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match &mut self.usage {
-            Usage::Ringing(ringing) => (!ringing.dialog.local.tag.is_empty()).then_some(&mut ringing.dialog),
-            Usage::Calling(calling) => calling.forks.last_mut(),
+            Usage::Ringing(ringing) => ringing.current_mut().map(|early| &mut early.dialog),
+            Usage::Calling(calling) => calling.forks.last_mut().map(|fork| &mut fork.dialog),
             Usage::Up { dialog, .. } | Usage::ByeWaits(dialog) => Some(dialog),
             Usage::Ended { dialog, .. } => dialog.as_mut(),
         }
@@ -203,14 +263,13 @@ impl Leg {
     pub(super) fn dialog_of(&mut self, call_id: &str, local_tag: &str, remote_tag: &str) -> Option<&mut Dialog> {
         match &mut self.usage {
             Usage::Ringing(ringing) => {
-                let dialog = &mut ringing.dialog;
-                let is_ours =
-                    *dialog.local.tag == *local_tag || ringing.shown.iter().any(|(_, tag)| **tag == *local_tag);
-                // A tag is compared before it is sent for the first time only while it is empty, and a request that
-                // has an empty one never gets here.
-                (is_ours && *dialog.call_id == *call_id && *dialog.remote.tag == *remote_tag).then_some(dialog)
+                let mut dialogs = ringing.early.iter_mut().map(|early| &mut early.dialog);
+                dialogs.find(|dialog| dialog.is_of(call_id, local_tag, remote_tag))
             }
-            Usage::Calling(calling) => calling.forks.iter_mut().find(|d| d.is_of(call_id, local_tag, remote_tag)),
+            Usage::Calling(calling) => {
+                let mut dialogs = calling.forks.iter_mut().map(|fork| &mut fork.dialog);
+                dialogs.find(|dialog| dialog.is_of(call_id, local_tag, remote_tag))
+            }
             Usage::Up { dialog, .. } | Usage::ByeWaits(dialog) | Usage::Ended { dialog: Some(dialog), .. } => {
                 dialog.is_of(call_id, local_tag, remote_tag).then_some(dialog)
             }
@@ -224,7 +283,8 @@ impl Leg {
             Usage::Calling(Calling { cancel: Cancel::Sent(give_up), .. }) => Some(*give_up),
             Usage::Calling(calling) => calling.silence,
             Usage::Ringing(ringing) => ringing.remind,
-            Usage::Up { .. } | Usage::ByeWaits(_) | Usage::Ended { .. } => None,
+            Usage::Up { .. } => self.session.next_wakeup(),
+            Usage::ByeWaits(_) | Usage::Ended { .. } => None,
         }
     }
 
@@ -241,6 +301,9 @@ impl Leg {
             Usage::Ended { dialog, .. } => dialog,
             Usage::Ringing(_) | Usage::Calling(_) => None,
         };
+        if let Some(sent) = &mut self.sent {
+            sent.request = None;
+        }
         self.usage = Usage::Ended { dialog, bye };
     }
 }

@@ -6,21 +6,25 @@
 //!
 //! One file for each thing that a leg can do: `receive` finds out what a message belongs to, `invite` calls,
 //! `accept` is called, `in_dialog` takes the peer's requests in a dialog, `requests` makes ours, `refer` tells how a
-//! REFER goes on, `credentials` answers challenges.
+//! REFER goes on, `credentials` answers challenges, `prack` makes provisionals reliable, `early` is what early dialogs
+//! say besides them, `session` keeps what is up alive.
 
 mod accept;
 mod api;
 mod compose;
 mod credentials;
+mod early;
 mod in_dialog;
 mod invite;
 mod leg;
 mod moving;
 mod phone;
+mod prack;
 mod receive;
 mod refer;
 mod refusal;
 mod requests;
+mod session;
 mod tokens;
 mod transactions;
 
@@ -30,7 +34,7 @@ mod tests;
 pub use api::*;
 pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
 pub use moving::{MovedLeg, Stage};
-pub use tokens::{call_of, call_of_branch, call_of_tag};
+pub use tokens::{call_of, call_of_branch, call_of_tag, is_loop};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,6 +47,7 @@ use crate::sip::message::{Request, Response};
 pub use crate::sip::transaction::Timers;
 use crate::sip::transaction::{ClientEvent, ServerEvent, ServerKey};
 use leg::{Ack, Leg, Unacked, Usage};
+use prack::Reliable;
 use refer::Subscription;
 use transactions::{Incoming, Outgoing, Purpose, Wants};
 
@@ -60,6 +65,10 @@ pub struct UserAgent {
     servers: Vec<Incoming>,
     unacked: Vec<Unacked>,
     subscriptions: Vec<Subscription>,
+    /// What our INVITEs for the A leg's carry, so that they are known should they come back.
+    loop_cookie: Option<u64>,
+    /// The A leg's caller requires 100rel.
+    reliable: Option<Box<Reliable>>,
     /// The last [`RequestId::n`] given away.
     last_request: u32,
     /// The last leg but the A leg: each that is called, calls in, or moves here gets the next number.
@@ -83,6 +92,8 @@ impl UserAgent {
             servers: Vec::new(),
             unacked: Vec::new(),
             subscriptions: Vec::new(),
+            loop_cookie: None,
+            reliable: None,
             last_request: 0,
             last_leg: 0,
             is_phone: false,
@@ -107,6 +118,8 @@ impl UserAgent {
             }
         }
         self.resend_unacked(now, out);
+        self.resend_provisional(now, out);
+        self.keep_sessions(now, out);
         self.give_up_canceled(now, out);
         self.give_up_silent(now, out);
         self.clients.retain(|c| !(c.is_open() && c.orphaned.is_some_and(|due| now.mono >= due)));
@@ -120,7 +133,8 @@ impl UserAgent {
         let servers = self.servers.iter().filter_map(Incoming::next_wakeup);
         let unacked = self.unacked.iter().map(|unacked| unacked.resend.at.min(unacked.give_up));
         let legs = self.legs.iter().filter_map(Leg::next_wakeup);
-        clients.chain(servers).chain(unacked).chain(legs).min()
+        let reliable = self.reliable.as_ref().and_then(|reliable| reliable.next_wakeup());
+        clients.chain(servers).chain(unacked).chain(legs).chain(reliable).min()
     }
 
     /// No transaction and no dialog is left.
@@ -194,6 +208,11 @@ impl UserAgent {
         self.leg(leg).is_some_and(|leg| leg.sent.is_some())
     }
 
+    /// Why a leg ended, as its peer's BYE or CANCEL said, or ours.
+    pub fn reason(&self, leg: LegId) -> Option<Reason> {
+        self.leg(leg).and_then(|leg| leg.reason)
+    }
+
     fn leg(&self, id: LegId) -> Option<&Leg> {
         self.legs.iter().find(|leg| leg.id == id)
     }
@@ -222,7 +241,12 @@ impl UserAgent {
                 Purpose::Invite => invite_offers,
                 Purpose::ReInvite { offered, .. } => offered,
                 Purpose::Update(_) => true,
-                Purpose::Cancel | Purpose::Pass(_) | Purpose::Notify { .. } | Purpose::Bye => false,
+                Purpose::Cancel
+                | Purpose::Pass(_)
+                | Purpose::Refresh(_)
+                | Purpose::Prack
+                | Purpose::Notify { .. }
+                | Purpose::Bye => false,
             }) || unacked.clone().any(|unacked| unacked.offers),
             their_invite: theirs().any(|server| matches!(server.wants, Wants::Call | Wants::ReInvite(_))),
             their_offer: owes_answer || theirs().any(|server| server.wants.negotiates()),

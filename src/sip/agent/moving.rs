@@ -60,6 +60,9 @@ impl UserAgent {
     /// Gives a leg away, with everything that is open in it; `None`: there is none that could go on.
     pub fn release(&mut self, id: LegId) -> Option<MovedLeg> {
         let at = self.legs.iter().position(|leg| leg.id == id && !leg.is_over())?;
+        if id == LegId::A {
+            self.reliable = None;
+        }
         self.subscriptions.retain(|subscription| subscription.leg() != id);
         Some(MovedLeg {
             from: self.call,
@@ -76,12 +79,17 @@ impl UserAgent {
         let id = LegId(self.last_leg);
         let MovedLeg { mut leg, clients, servers, unacked, .. } = moved;
         leg.id = id;
-        self.legs.push(leg);
         for mut client in clients {
             client.leg = id;
+            let before = client.purpose.id();
             client.purpose = self.renumbered(id, client.purpose);
+            if let Some((before, now)) = before.zip(client.purpose.id()) {
+                leg.session.renumber(before, now);
+            }
             self.clients.push(client);
         }
+        leg.session.forget_refresh();
+        self.legs.push(leg);
         for mut server in servers {
             server.leg = id;
             server.wants = self.wanted_anew(id, server.wants);
@@ -101,13 +109,14 @@ impl UserAgent {
         match purpose {
             Purpose::ReInvite { offered, .. } => Purpose::ReInvite { id: self.new_request(leg), offered },
             Purpose::Update(_) => Purpose::Update(self.new_request(leg)),
+            Purpose::Refresh(_) => Purpose::Refresh(self.new_request(leg)),
             Purpose::Pass(_) => Purpose::Pass(self.new_request(leg)),
             // No subscription has moved with it: its answer is nobody's news.
             Purpose::Notify { .. } => {
                 let id = self.new_request(leg);
                 Purpose::Notify { id, refer: id }
             }
-            Purpose::Invite | Purpose::Cancel | Purpose::Bye => purpose,
+            Purpose::Invite | Purpose::Cancel | Purpose::Prack | Purpose::Bye => purpose,
         }
     }
 

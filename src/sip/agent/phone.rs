@@ -25,8 +25,8 @@ impl UserAgent {
     /// The dialog of a leg, as its far end sees it.
     pub fn dialog_named(&self, leg: LegId) -> Option<Replaces> {
         let dialog = match &self.leg(leg)?.usage {
-            Usage::Ringing(ringing) => &ringing.dialog,
-            Usage::Calling(calling) => calling.forks.last()?,
+            Usage::Ringing(ringing) => ringing.dialog(),
+            Usage::Calling(calling) => &calling.forks.last()?.dialog,
             Usage::Up { dialog, .. } => dialog,
             Usage::ByeWaits(_) | Usage::Ended { .. } => return None,
         };

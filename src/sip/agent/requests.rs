@@ -5,7 +5,7 @@ use rsip::Method;
 
 use super::leg::{Ack, Bye, Leg, Usage};
 use super::transactions::Purpose;
-use super::{AgentOut, Body, FailedBy, LegEvent, RequestId, UserAgent, compose, refusal, tokens};
+use super::{AgentOut, Body, FailedBy, LegEvent, Reason, RequestId, UserAgent, compose, refusal, session, tokens};
 use crate::base::{Hop, LegId, Now};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Name, Request, Response, build};
@@ -14,7 +14,8 @@ impl UserAgent {
     /// BYE on a confirmed leg. Where an ACK is owed, its offer is answered with all streams refused first. A leg
     /// whose 200 has not been acknowledged yet is ended once the ACK came or timed out (RFC 3261 §15).
     pub fn bye(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
-        let waits = self.unacked.iter().any(|unacked| unacked.leg == leg && unacked.makes_dialog);
+        let withheld = leg == LegId::A && self.withholds();
+        let waits = withheld || self.unacked.iter().any(|unacked| unacked.leg == leg && unacked.makes_dialog);
         let Some(Leg { usage, .. }) = self.leg_mut(leg) else { return };
         let Usage::Up { dialog, .. } = usage else { return };
         if waits {
@@ -25,6 +26,12 @@ impl UserAgent {
         }
         self.refuse_owed(now, leg, out);
         self.send_bye(now, leg, out);
+    }
+
+    /// The same, and why.
+    pub fn bye_because(&mut self, now: Now, leg: LegId, why: Option<Reason>, out: &mut AgentOut) {
+        self.note_reason(leg, why);
+        self.bye(now, leg, out);
     }
 
     /// Sends the ACK that is owed, if one is, with all streams of the offer refused: the dialog ends.
@@ -43,24 +50,63 @@ impl UserAgent {
             self.not_now(leg, id, out);
             return id;
         }
-        let purpose = Purpose::ReInvite { id, offered: offer.is_some() };
-        let add =
-            |request, hop: &Hop| compose::with_sdp(compose::with_abilities(compose::with_contact(request, hop)), offer);
-        self.request(now, (leg, id), (Method::Invite, purpose), add, out);
+        self.send_reinvite(now, (leg, id), offer, out);
         id
     }
 
-    /// An UPDATE with an offer.
+    pub(super) fn send_reinvite(
+        &mut self,
+        now: Now,
+        (leg, id): (LegId, RequestId),
+        offer: Option<Bytes>,
+        out: &mut AgentOut,
+    ) {
+        let purpose = Purpose::ReInvite { id, offered: offer.is_some() };
+        self.negotiate(now, (leg, id), (Method::Invite, purpose), offer, out);
+    }
+
+    pub(super) fn send_update(
+        &mut self,
+        now: Now,
+        (leg, id): (LegId, RequestId),
+        offer: Option<Bytes>,
+        out: &mut AgentOut,
+    ) {
+        self.negotiate(now, (leg, id), (Method::Update, Purpose::Update(id)), offer, out);
+    }
+
+    /// A re-INVITE or UPDATE of ours: with what we can, what the session timer asks, and this offer.
+    fn negotiate(
+        &mut self,
+        now: Now,
+        (leg, id): (LegId, RequestId),
+        what: (Method, Purpose),
+        offer: Option<Bytes>,
+        out: &mut AgentOut,
+    ) {
+        let asked = self.ask(leg, Request::new(what.0, ""));
+        if let Some(leg) = self.leg_mut(leg) {
+            leg.session.offer(offer.as_ref());
+        }
+        let add = |request, hop: &Hop| {
+            let request = compose::with_abilities(compose::with_contact(request, hop));
+            compose::with_sdp(session::with_asked(request, &asked), offer)
+        };
+        self.request(now, (leg, id), what, add, out);
+    }
+
+    /// An UPDATE with an offer; a re-INVITE in its place where the peer's Allow has no UPDATE.
     pub fn update(&mut self, now: Now, leg: LegId, offer: Bytes, out: &mut AgentOut) -> RequestId {
         let id = self.new_request(leg);
         if !self.may_offer(leg) {
             self.not_now(leg, id, out);
             return id;
         }
-        let add = |request, hop: &Hop| {
-            compose::with_sdp(compose::with_abilities(compose::with_contact(request, hop)), Some(offer))
-        };
-        self.request(now, (leg, id), (Method::Update, Purpose::Update(id)), add, out);
+        if self.updates(leg) {
+            self.send_update(now, (leg, id), Some(offer), out);
+        } else {
+            self.send_reinvite(now, (leg, id), Some(offer), out);
+        }
         id
     }
 
@@ -147,7 +193,12 @@ impl UserAgent {
 
     fn send_bye(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
         self.end(now, leg, Bye::Ours, out);
-        self.send(now, leg, (Method::Bye, Purpose::Bye), |request, _| request, out);
+        let reason = self.reason(leg).map(compose::reason_text);
+        let add = |request: Request, _: &Hop| match reason {
+            Some(reason) => request.with(Name::Reason, reason),
+            None => request,
+        };
+        self.send(now, leg, (Method::Bye, Purpose::Bye), add, out);
     }
 
     /// Sends the BYE that waited for an ACK.
@@ -165,22 +216,34 @@ impl UserAgent {
         if status.is_provisional() {
             return;
         }
+        if let Purpose::ReInvite { .. } = purpose
+            && status.is_success()
+        {
+            let tag = response.headers.to_tag().unwrap_or_default();
+            if self.leg(leg).is_some_and(|leg| leg.resend_ack(cseq, tag, out)) {
+                return;
+            }
+        }
+        if let Purpose::Refresh(_) = purpose
+            && status.is_success()
+        {
+            self.refresh(leg, response);
+        }
+        if self.session_answered(now, (leg, purpose), response, out) {
+            return;
+        }
         let (id, sdp) = match purpose {
             Purpose::ReInvite { id, offered } if status.is_success() => {
-                let tag = response.headers.to_tag().unwrap_or_default();
-                if self.leg(leg).is_some_and(|leg| leg.resend_ack(cseq, tag, out)) {
-                    return;
-                }
                 (id, self.reinvite_accepted(now, leg, (cseq, offered), response, out))
             }
             Purpose::Update(id) if status.is_success() => {
                 self.refresh(leg, response);
                 (id, compose::sdp_of(&response.headers, &response.body))
             }
-            Purpose::ReInvite { id, .. } | Purpose::Update(id) | Purpose::Pass(id) => (id, None),
+            Purpose::ReInvite { id, .. } | Purpose::Update(id) | Purpose::Refresh(id) | Purpose::Pass(id) => (id, None),
             Purpose::Notify { id, refer } => return self.notified(now, (id, refer), status.code(), out),
-            // Whatever the peer says to BYE or CANCEL, nothing is left to do.
-            Purpose::Bye | Purpose::Cancel | Purpose::Invite => return,
+            // Whatever the peer says to BYE, CANCEL or PRACK, nothing is left to do.
+            Purpose::Bye | Purpose::Cancel | Purpose::Prack | Purpose::Invite => return,
         };
         // A challenge that was not met was meant for us, and not for whoever asked.
         let told = if matches!(status.code(), 401 | 407) { 503 } else { status.code() };
@@ -197,7 +260,8 @@ impl UserAgent {
         let (leg, purpose) = (self.clients[at].leg, self.clients[at].purpose);
         let status = if by == FailedBy::Timeout { 408 } else { 503 };
         match purpose {
-            Purpose::ReInvite { id, .. } | Purpose::Update(id) | Purpose::Pass(id) => {
+            Purpose::ReInvite { id, .. } | Purpose::Update(id) | Purpose::Refresh(id) | Purpose::Pass(id) => {
+                self.refresh_failed(now, (leg, id));
                 out.events.push(LegEvent::Replied { request: id, status, sdp: None });
                 // RFC 3261 §12.2.1.2: "A UAC SHOULD also terminate a dialog if no response at all is received for the
                 // request".
@@ -206,7 +270,7 @@ impl UserAgent {
                 }
             }
             Purpose::Notify { id, refer } => self.notified(now, (id, refer), status, out),
-            Purpose::Bye | Purpose::Cancel | Purpose::Invite => {}
+            Purpose::Bye | Purpose::Cancel | Purpose::Prack | Purpose::Invite => {}
         }
     }
 
@@ -240,7 +304,10 @@ impl UserAgent {
     }
 
     fn refresh(&mut self, leg: LegId, response: &Response) {
-        if let Some(dialog) = self.leg_mut(leg).and_then(Leg::dialog_mut) {
+        let headers = &response.headers;
+        let call_id = headers.call_id().map(|id| &**id).unwrap_or_default();
+        let (ours, theirs) = (headers.from_tag().unwrap_or_default(), headers.to_tag().unwrap_or_default());
+        if let Some(dialog) = self.leg_mut(leg).and_then(|leg| leg.dialog_of(call_id, ours, theirs)) {
             dialog.refresh_target(response.headers.get(&Name::Contact).map(AsRef::as_ref));
         }
     }

@@ -2,8 +2,8 @@
 //! 64 random bits, so that nobody guesses one (RFC 3261 §19.3).
 
 use crate::base::{CallId, Hop, Ids, LegId};
-use crate::sip::message::Message;
 use crate::sip::message::build::{MAGIC_COOKIE, host};
+use crate::sip::message::{Message, Name, Request, party, uri_party};
 
 /// A new branch of a transaction of this leg: cookie, call, leg, `.`, 16 random hex digits.
 ///
@@ -35,6 +35,40 @@ pub fn call_of_branch(branch: &str) -> Option<CallId> {
 pub fn call_of_tag(tag: &str) -> Option<CallId> {
     let (call, rest) = tag.split_at_checked(16)?;
     if is_random(rest.strip_prefix('-')?) { call.parse().ok() } else { None }
+}
+
+/// The parameter of our INVITEs' Via by which a call of ours that comes back is known.
+const LOOP: &str = "loop";
+
+/// What stands in that parameter of an INVITE that we send for this one: whom it asked for, and for whom.
+pub(super) fn loop_cookie(invite: &Request) -> u64 {
+    let from = invite.headers.from().map(|from| party(&from).user).unwrap_or_default();
+    let to = uri_party(&invite.uri.as_str().into()).user;
+    // FNV-1a: the same on every node and in every release, which the standard library's hashes are not.
+    to.bytes()
+        .chain([0])
+        .chain(from.bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A Via of an INVITE of ours, with that parameter.
+pub(super) fn with_loop_cookie(via: &str, cookie: Option<u64>) -> String {
+    cookie.map_or_else(|| via.to_owned(), |cookie| format!("{via};{LOOP}={cookie:016x}"))
+}
+
+/// Whether an INVITE is one that we have sent for this same caller to this same callee: a proxy has brought it back.
+///
+/// RFC 3261 §16.3: "The request may contain a Via header field with a sent-by value that equals a value placed into
+/// previous requests by the proxy": "the request has been forwarded by this element before. The request has either
+/// looped or is legitimately spiraling through the element." Asked for somebody else it spirals, as a forward does, and
+/// is a call. One that comes back through a B2BUA has no Via of ours any more; it ends by Max-Forwards, which
+/// goes on counting through us.
+pub fn is_loop(invite: &Request) -> bool {
+    let ours = format!("{:016x}", loop_cookie(invite));
+    invite.headers.all(&Name::Via).any(|via| {
+        let mut params = via.split(';').skip(1).filter_map(|param| param.split_once('='));
+        params.any(|(name, value)| name.trim() == LOOP && value.trim() == ours)
+    })
 }
 
 /// The call that a message names by itself: a response by its branch, a request inside a dialog by its tag.

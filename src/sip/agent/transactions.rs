@@ -46,6 +46,10 @@ pub(super) enum Purpose {
     },
     /// An UPDATE, with an offer.
     Update(RequestId),
+    /// An UPDATE without one, which keeps a session alive (RFC 4028).
+    Refresh(RequestId),
+    /// A PRACK.
+    Prack,
     /// An INFO or MESSAGE.
     Pass(RequestId),
     /// Of the progress of a REFER.
@@ -57,6 +61,20 @@ pub(super) enum Purpose {
     },
     /// Ends the dialog.
     Bye,
+}
+
+impl Purpose {
+    /// The call's name for it.
+    pub(super) fn id(self) -> Option<RequestId> {
+        match self {
+            Self::ReInvite { id, .. }
+            | Self::Update(id)
+            | Self::Refresh(id)
+            | Self::Pass(id)
+            | Self::Notify { id, .. } => Some(id),
+            Self::Invite | Self::Cancel | Self::Prack | Self::Bye => None,
+        }
+    }
 }
 
 /// The machine of a request of ours.

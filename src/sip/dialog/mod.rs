@@ -5,11 +5,15 @@
 
 mod cseq;
 mod offer_answer;
+pub mod reliable;
 mod route_set;
+pub mod session_timer;
 
 pub use cseq::{LocalCseq, RemoteCseq};
-pub use offer_answer::{OutOfTurn, UnderWay};
+pub use offer_answer::{OutOfTurn, UnderWay, back_off};
+pub use reliable::{LastRSeq, RAck};
 pub use route_set::{RouteSet, Routed, uri_of, without_params};
+pub use session_timer::{SessionTimer, Terms};
 
 /// One dialog, early or confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,18 @@
 //! Whether an offer may go or come now: RFC 3264 §4, RFC 3261 §14, RFC 3311 §5, RFC 6337.
 
+use std::time::Duration;
+
+use crate::base::Ids;
+
+/// How long an offer waits that met 491, by who owns the Call-ID: whoever sent the INVITE that began the dialog.
+///
+/// RFC 3261 §14.1: "If the UAC is the owner of the Call-ID of the dialog ID …, T has a randomly chosen value between 2.1
+/// and 4 seconds in units of 10 ms", else "between 0 and 2 seconds in units of 10 ms".
+pub fn back_off(owns_call_id: bool, ids: &mut Ids) -> Duration {
+    let (from, span) = if owns_call_id { (2_100, 191) } else { (0, 201) };
+    Duration::from_millis(from + 10 * ids.below(span))
+}
+
 /// What of INVITE, UPDATE and their offers is under way in one dialog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UnderWay {
@@ -58,6 +71,15 @@ impl UnderWay {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_owns_the_call_id_waits_longer_after_491_than_who_does_not() {
+        let mut ids = Ids::seeded(7);
+        for _ in 0..1_000 {
+            let (ours, theirs) = (back_off(true, &mut ids).as_millis(), back_off(false, &mut ids).as_millis());
+            assert!((2_100..=4_000).contains(&ours) && theirs <= 2_000 && ours % 10 == 0 && theirs % 10 == 0);
+        }
+    }
 
     #[test]
     fn nothing_under_way_lets_every_offer_pass() {

@@ -4,6 +4,7 @@ use rsip::Method;
 
 use super::lexer::{self, UriRest};
 use super::{Headers, Name, Request, Response, Status};
+use crate::sip::dialog::session_timer;
 
 /// Why a request that reads well is refused all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Objection {
     NoSdpAccepted,
     /// 483: it may go no further.
     Hops,
+    /// 422: it asks for refreshes more often than we take them.
+    SessionInterval,
     /// 400: the Date is none.
     Date,
     /// 400: To of a REGISTER is no address of record.
@@ -40,6 +43,7 @@ impl Objection {
             Self::MediaType | Self::ContentEncoding => Status::UNSUPPORTED_MEDIA_TYPE,
             Self::NoSdpAccepted => Status::NOT_ACCEPTABLE,
             Self::Hops => Status::TOO_MANY_HOPS,
+            Self::SessionInterval => Status::SESSION_INTERVAL_TOO_SMALL,
             Self::Date | Self::NoAddressOfRecord => Status::BAD_REQUEST,
             Self::Credentials => Status::UNAUTHORIZED,
         }
@@ -56,6 +60,8 @@ impl Objection {
             // understands" … "the Accept-Encoding header field".
             Self::MediaType => response.with(Name::Accept, "application/sdp"),
             Self::ContentEncoding => response.with(Name::AcceptEncoding, "identity"),
+            // RFC 4028 §9: "The 422 response MUST contain a Min-SE header field with the minimum timer for that server."
+            Self::SessionInterval => response.with(Name::MinSe, session_timer::MIN_SE.to_string()),
             Self::Date => response.with_reason("Date is malformed"),
             Self::NoAddressOfRecord => response.with_reason("To is no address of record"),
             _ => response,
@@ -81,6 +87,7 @@ pub fn inspect(request: &Request, supported: &[&str]) -> Option<Objection> {
         // RFC 3261 §16.3: "If the request contains a Max-Forwards header field with a field value of zero (0), the
         // element MUST NOT forward the request." Inside a dialog it is for us, and goes no further anyway.
         .or_else(|| (begins && headers.max_forwards() == Some(0)).then_some(Objection::Hops))
+        .or_else(|| is_session_too_short(request).then_some(Objection::SessionInterval))
         .or_else(|| (!is_date(headers)).then_some(Objection::Date))
         .or_else(|| if request.method == Method::Register { registration(headers) } else { None })
 }
@@ -144,6 +151,10 @@ fn not_acceptable(request: &Request) -> Option<Objection> {
     };
     // An Accept that lists nothing wants no bodies at all.
     (!request.headers.tokens(&Name::Accept).any(takes_sdp)).then_some(Objection::NoSdpAccepted)
+}
+
+fn is_session_too_short(request: &Request) -> bool {
+    matches!(request.method, Method::Invite | Method::Update) && session_timer::is_too_short(&request.headers)
 }
 
 /// RFC 3261 §20.17: "SIP restricts the time zone in SIP-date to "GMT"".

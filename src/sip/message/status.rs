@@ -24,6 +24,7 @@ impl Status {
     pub const UNSUPPORTED_MEDIA_TYPE: Self = Self(415);
     pub const UNSUPPORTED_URI_SCHEME: Self = Self(416);
     pub const BAD_EXTENSION: Self = Self(420);
+    pub const SESSION_INTERVAL_TOO_SMALL: Self = Self(422);
     pub const TEMPORARILY_UNAVAILABLE: Self = Self(480);
     pub const CALL_DOES_NOT_EXIST: Self = Self(481);
     pub const LOOP_DETECTED: Self = Self(482);

@@ -25,7 +25,8 @@ fn an_invite_says_who_calls_and_what_we_can() {
     assert_eq!(text(&Name::MaxForwards), "69");
     assert_eq!(text(&Name::CSeq), "1 INVITE");
     assert_eq!(text(&Name::Allow), ALLOW);
-    assert_eq!(text(&Name::Supported), "norefersub");
+    assert_eq!(text(&Name::Supported), "100rel, timer, 199, norefersub");
+    assert_eq!(text(&Name::SessionExpires), "1800");
     assert!(!invite.headers.has(&Name::Privacy));
     assert!(text(&Name::CallId).ends_with("@10.0.0.1"));
     let via = invite.headers.via().unwrap();

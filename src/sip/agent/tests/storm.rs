@@ -79,7 +79,10 @@ impl Storm {
             LegEvent::Replied { sdp: Some(_), .. } => {
                 self.act(side, |agent, now, out| agent.ack(now, leg, answer().unwrap(), out));
             }
-            LegEvent::NeverAcked { leg } => self.act(side, |agent, now, out| agent.bye(now, *leg, out)),
+            LegEvent::NeverAcked { leg } => self.act(side, |agent, now, out| {
+                agent.bye(now, *leg, out);
+                agent.reject(now, 504, None, out);
+            }),
             LegEvent::ReInvited { request, offer: theirs } => {
                 let sdp = if theirs.is_some() { answer() } else { offer() };
                 let status = if self.odds(800) { 200 } else { 488 };
