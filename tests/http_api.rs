@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use house::{House, SOON, invite};
+use house::{House, SDP, SOON, invite};
 use ramal::cli::control::{Control, ControlError};
 use ramal::config;
 use ramal::http::server::{self, ListenError, Server};
@@ -266,6 +266,44 @@ async fn a_call_is_listed_shown_followed_and_hung_up() {
 }
 
 #[tokio::test]
+async fn a_call_is_handed_on_by_a_button() {
+    let open = Open::with(TOKEN).await;
+    let mut events = Listener::new(open.at, "").await;
+    let (carrier, office) = (&open.house.carrier, &open.house.office);
+    let transfer = async |id: &str, to: &str| {
+        let body = json!({ "to": to }).to_string();
+        open.send("POST", &format!("/api/calls/{id}/transfer"), &body).await
+    };
+    assert_eq!(transfer("000000000000002a", "201").await.status, 404);
+    let call = invite(carrier, "+551140028922", "+5521976543210", "t1");
+    carrier.send(open.house.udp, &call).await;
+    let rung = office.expect("INVITE ").await;
+    office.answer(open.house.udp, &rung, 180, "").await;
+    let (_, ringing) = events.event("call.ringing").await;
+    let id = ringing["call"]["id"].as_str().unwrap().to_owned();
+    let early = transfer(&id, "201").await;
+    assert_eq!((early.status, early.code().as_str()), (409, "not_talking"));
+    office.answer(open.house.udp, &rung, 200, SDP).await;
+    let answered = carrier.expect("SIP/2.0 200").await;
+    carrier.ack(open.house.udp, &call, &answered).await;
+    assert_eq!(transfer(&id, "nobody").await.status, 422);
+    let accepted = transfer(&id, "201").await;
+    assert_eq!((accepted.status, &accepted.json()["id"]), (202, &json!(id)));
+    assert_eq!(transfer(&id, "201").await.status, 409, "one at a time");
+    let rung = office.expect("INVITE sip:201@").await;
+    office.answer(open.house.udp, &rung, 200, SDP).await;
+    let (_, handed) = events.event("call.transferred").await;
+    assert_eq!((&handed["from_employee"], &handed["to_employee"]), (&json!("bruno"), &json!("ana")));
+    assert_eq!((&handed["kind"], &handed["call"]["employee"]), (&json!("console"), &json!("ana")));
+    office.expect("BYE ").await;
+    assert!(open.get("/metrics").await.body.contains("ramal_transfers_total{kind=\"console\",result=\"answered\"} 1"));
+    open.send("POST", &format!("/api/calls/{id}/hangup"), "").await;
+    carrier.expect("BYE ").await;
+    assert_eq!(transfer(&id, "201").await.status, 409, "it is over");
+    open.close().await;
+}
+
+#[tokio::test]
 async fn listeners_are_bounded_and_a_place_is_free_again_when_one_goes() {
     let open = Open::with(TOKEN).await;
     let mut listeners = Vec::new();
@@ -331,6 +369,7 @@ async fn the_description_names_every_path_and_each_of_them_is_there() {
             "/api/calls",
             "/api/calls/{id}",
             "/api/calls/{id}/hangup",
+            "/api/calls/{id}/transfer",
             "/api/employees/{id}/presence",
             "/api/events",
             "/api/openapi.json",

@@ -1,6 +1,7 @@
 //! What a call wants done.
 
-use crate::base::{EmployeeId, Hop, PhoneNumber};
+use super::Word;
+use crate::base::{CallId, EmployeeId, Hop, PhoneNumber};
 use crate::crm::model::{CallRecord, EntityRef, OwedWrite};
 use crate::sip::agent::Transmit;
 use crate::sip::subscription::Watched;
@@ -47,13 +48,21 @@ pub enum CallAction {
     PhoneGone(Hop),
     /// A transfer came to its end: for `ramal_transfers_total`.
     Transferred {
-        /// `blind`, `attended`, `redirect`, `pbx`, `console`.
+        /// `blind`, `attended`, `takeover`, `redirect`, `pbx`, `console`.
         kind: &'static str,
         /// `answered`, `failed`.
         result: &'static str,
     },
     /// Nothing at all has come from this peer: for a while others come first.
     Silent(Hop),
+    /// Say this to another call; where there is none (any more), it comes back as `Unheard`. The legs of a
+    /// [`Word::Gives`] are the other call's from then on.
+    Say {
+        /// The other call.
+        to: CallId,
+        /// What.
+        word: Word,
+    },
     /// The caller hears it ring for the first time: for `ramal_post_dial_delay_seconds`.
     PostDialDelay(std::time::Duration),
     /// Nothing is left: no dialog, transaction or timer. Forget the call.

@@ -5,8 +5,9 @@ use smallvec::SmallVec;
 
 use super::cx::Cx;
 use super::ending::Reply;
+use super::handover::Leaving;
 use super::join::Join;
-use super::transfer::{Leaving, Taken, Transfer};
+use super::transfer::{Taken, Transfer};
 use super::{Call, Phase};
 use crate::base::{Instant, LegId};
 use crate::crm::model::Decision;
@@ -85,6 +86,16 @@ impl Bridge {
         }
     }
 
+    /// Whether somebody is being handed on, or has just been: one at a time.
+    pub(super) fn is_changing_hands(&self) -> bool {
+        self.transfer.is_some() || self.join.is_some()
+    }
+
+    /// The ACK of one leg brings the answer to an offer that the other one's 200 made.
+    pub(super) fn expect_answer(&mut self, from: LegId, to: LegId) {
+        self.late_acks.push(LateAck { from, to });
+    }
+
     /// When something of this bridge is due.
     pub(super) fn next_wakeup(&self) -> Instant {
         let transfer = self.transfer.as_ref().and_then(|t| t.next_wakeup());
@@ -99,8 +110,7 @@ impl Call {
     pub(super) fn talking(&mut self, mut bridge: Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
         let event = match self.transfer_event(&mut bridge, event, cx) {
             Taken::Not(event) => event,
-            Taken::Done => return Phase::Talking(bridge),
-            Taken::Over(phase) => return *phase,
+            Taken::Done(next) => return next.phase(bridge),
         };
         match event {
             LegEvent::ReInvited { request, offer } => self.relay_offer(&mut bridge, request, offer.as_ref(), true, cx),
@@ -115,8 +125,10 @@ impl Call {
             LegEvent::Replied { request, status, sdp } => self.carry_back(&mut bridge, request, status, sdp, cx),
             LegEvent::Acked { leg, answer } => self.carry_ack(&mut bridge, leg, answer, cx),
             LegEvent::Referred { request, refer_to, referred_by, subscribed } => {
-                self.referred(&mut bridge, request, &refer_to, referred_by, subscribed, cx);
+                let next = self.referred(&mut bridge, (request, subscribed), &refer_to, referred_by, cx);
+                return next.phase(bridge);
             }
+            LegEvent::Identified { leg, asserted, shown } => self.identified(&bridge, leg, (asserted, shown), cx),
             LegEvent::Bye { request } if bridge.pair.contains(&request.leg) => {
                 let label = self.label(request.leg);
                 self.decide(Decision::new("end", format!("{label} hung up")), cx);
@@ -209,9 +221,9 @@ impl Call {
         let Some(at) = bridge.relays.iter().position(|r| r.to == request) else {
             let told = bridge.told.iter().position(|told| *told == request).map(|at| bridge.told.remove(at));
             if told.is_some() || self.ua.was_refresh(request) {
-                self.refreshed(bridge, request, sdp.filter(|_| (200..300).contains(&status)), cx);
+                return self.refreshed(bridge, request, sdp.filter(|_| (200..300).contains(&status)), cx);
             }
-            return;
+            return self.settle_offer(request.leg, sdp, cx);
         };
         let relay = bridge.relays.remove(at);
         let ok = (200..300).contains(&status);
@@ -227,6 +239,16 @@ impl Call {
             false => self.answer_for(relay.from.leg, &sdp),
         });
         self.ua.answer(cx.now, relay.from, if ok { 200 } else { status }, said, &mut cx.agent);
+    }
+
+    /// A re-INVITE whose asker is in another call now has got an offer for answer: what was last said answers it.
+    fn settle_offer(&mut self, leg: LegId, sdp: Option<Bytes>, cx: &mut Cx<'_>) {
+        if self.ua.owes_ack(leg) {
+            let Some(l) = self.leg_mut(leg) else { return };
+            l.hear(sdp.as_ref());
+            let said = l.last_said().unwrap_or_default();
+            self.ua.ack(cx.now, leg, said, &mut cx.agent);
+        }
     }
 
     fn carry_ack(&mut self, bridge: &mut Bridge, leg: LegId, answer: Option<Bytes>, cx: &mut Cx<'_>) {

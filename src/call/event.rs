@@ -1,6 +1,9 @@
 //! What a call is told.
 
+use super::{Replacing, Word};
+use crate::base::CallId;
 use crate::crm::model::{Lookup, WriteNews};
+use crate::route::Dialled;
 use crate::sip::agent::Received;
 
 /// One thing that happened to a call.
@@ -19,6 +22,19 @@ pub enum CallEvent {
     CrmWrote(WriteNews),
     /// A message to this hop could not be sent (no socket, connection refused, ICMP unreachable).
     Unreachable(crate::base::Hop),
+    /// Another call says something.
+    Said {
+        /// Which.
+        from: CallId,
+        /// What.
+        word: Word,
+    },
+    /// The call that this was said to is gone.
+    Unheard(Word),
+    /// An INVITE wants the place of one of its parties.
+    Replacing(Box<Replacing>),
+    /// The console hands it on.
+    HandOn(Dialled),
     /// An operator ends the call.
     HangUp,
 }

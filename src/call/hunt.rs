@@ -37,10 +37,20 @@ pub(super) enum Quarry {
     Transfer(Dialled),
 }
 
+impl Quarry {
+    /// The same, for a transfer.
+    pub(super) fn for_transfer(&self) -> Self {
+        match self {
+            Self::Dialled(dialled) | Self::Transfer(dialled) => Self::Transfer(dialled.clone()),
+            Self::Line => Self::Line,
+        }
+    }
+}
+
 /// A hunt under way.
 #[derive(Debug)]
 pub(super) struct Hunt {
-    quarry: Quarry,
+    pub(super) quarry: Quarry,
     /// What the legs say: who calls, the offer, who referred.
     invite: Box<OutgoingInvite>,
     /// The legs that ring now.
@@ -82,6 +92,20 @@ impl Hunt {
         Self { quarry, invite, ringing, called, early, until, rung, finals, redirects, detour, no_room }
     }
 
+    /// One that goes on with legs that ring already, called for another call.
+    pub(super) fn taken_over(
+        quarry: Quarry,
+        invite: OutgoingInvite,
+        (rung, until): (Vec<Destination>, Instant),
+        legs: &[LegId],
+        now: Instant,
+    ) -> Self {
+        let mut hunt = Self::new(quarry, invite, rung);
+        legs.iter().for_each(|leg| hunt.rings(*leg));
+        hunt.until = until.min(now + TRANSFER_RING);
+        hunt
+    }
+
     pub(super) fn rings(&mut self, leg: LegId) {
         self.ringing.push(leg);
         self.called.push(leg);
@@ -95,11 +119,6 @@ impl Hunt {
     /// Whether it called this leg, rings it or not.
     pub(super) fn has_called(&self, leg: LegId) -> bool {
         self.called.contains(&leg)
-    }
-
-    /// Whether the legs' INVITEs carry the offer.
-    pub(super) fn offers(&self) -> bool {
-        self.invite.offer.is_some()
     }
 
     /// The last code that a party gave by itself.
@@ -313,6 +332,9 @@ impl Call {
 
     /// Gives up every leg that still rings.
     pub(super) fn stop_ringing(&mut self, hunt: &mut Hunt, why: CancelReason, cx: &mut Cx<'_>) {
+        if why != CancelReason::AnsweredElsewhere {
+            Self::drop_redirects(hunt, cx);
+        }
         for leg in std::mem::take(&mut hunt.ringing) {
             if let Some(l) = self.leg_mut(leg) {
                 l.give_up(cx.now.mono);

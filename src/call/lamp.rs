@@ -56,6 +56,12 @@ impl Call {
         }
     }
 
+    /// Whoever has been at the far end of this leg is there no more: her lamp is told of, though the leg goes on.
+    pub(super) fn darken(&mut self, leg: LegId, cx: &mut Cx<'_>) {
+        let watched = self.watched(usize::from(leg.0)).filter(|watched| cx.env.watches(watched));
+        cx.out.extend(watched.map(CallAction::Lamp));
+    }
+
     /// Whether somebody who is watched is in this call, or rung by it.
     pub fn concerns(&self, watched: &Watched) -> bool {
         (0..self.legs.len()).any(|at| self.lamp(at) != Lamp::Dark && self.watched(at).as_ref() == Some(watched))
@@ -69,13 +75,13 @@ impl Call {
 
     fn dialog_info(&self, at: usize, state: DialogState) -> Option<DialogInfo> {
         let leg = LegId(u16::try_from(at).ok()?);
-        let DialogIds { call_id, ours, theirs } = self.ua.dialog_ids(leg)?;
+        let DialogIds { call_id, ours, theirs, is_theirs } = self.ua.dialog_ids(leg)?;
         Some(DialogInfo {
             id: format!("{}-{at}", self.id),
             call_id: call_id.to_owned(),
             local_tag: theirs.map(str::to_owned),
             remote_tag: ours.map(str::to_owned),
-            direction: if self.leg(leg)?.called.is_some() { Direction::Recipient } else { Direction::Initiator },
+            direction: if is_theirs { Direction::Initiator } else { Direction::Recipient },
             state,
             peer: self.peer_of(leg),
         })

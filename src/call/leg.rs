@@ -48,6 +48,8 @@ pub(super) struct Leg {
     pub(super) holds: bool,
     /// What colleagues' lamps were last told of it.
     pub(super) lamp: Lamp,
+    /// Who was there before, where the PBX put somebody else there.
+    before: Vec<LegRecord>,
     /// The channel that it takes of its trunk, while it is up or on its way.
     pub(super) channel: Option<Channel>,
     /// Whose phone sent the call here by a 3xx.
@@ -120,9 +122,15 @@ impl Leg {
             refused: false,
             holds: false,
             lamp: Lamp::default(),
+            before: Vec::new(),
             channel: None,
             redirected_by: None,
         }
+    }
+
+    /// A leg of somebody who calls in, to take a place.
+    pub(super) fn comer(employee: EmployeeId, called: Option<Called>, offer: Option<Bytes>) -> Self {
+        Self::new(employee.to_string(), Some(employee), called, offer)
     }
 
     /// Whether it still rings, or waits to.
@@ -143,6 +151,43 @@ impl Leg {
         if let Some(since) = self.talks_since.take() {
             self.talked += now - since;
         }
+    }
+
+    /// It goes on in another call, as the leg that is given here: without its past, which stays in this one.
+    pub(super) fn moves(&mut self, now: Instant) -> Self {
+        let mut moved = Self::new(self.label.clone(), self.employee.clone(), self.called.clone(), self.heard.clone());
+        moved.said.clone_from(&self.said);
+        moved.state = self.state;
+        moved.channel = self.channel.take();
+        moved.redirected_by = self.redirected_by.take();
+        moved.rang = self.rang.filter(|_| self.is_calling()).map(|_| now);
+        self.end_talk(now);
+        if self.is_calling() {
+            // It was neither answered nor missed here.
+            self.called = None;
+        }
+        self.state = LegState::Over;
+        moved
+    }
+
+    /// Somebody else talks at its far end from now on.
+    pub(super) fn becomes(&mut self, called: Called, now: Instant) {
+        self.before.extend(one_record(&[&*self], now));
+        let next = Self::new(
+            called.destination.label().to_owned(),
+            called.destination.employee().cloned(),
+            Some(called),
+            self.heard.clone(),
+        );
+        let (said, holds, before) = (self.said.take(), self.holds, std::mem::take(&mut self.before));
+        let channel = self.channel.take();
+        *self = Self { said, holds, before, channel, ..next };
+        self.begin_talk(now);
+    }
+
+    /// Those who were there before.
+    pub(super) fn before(&self) -> impl Iterator<Item = LegRecord> {
+        self.before.iter().cloned()
     }
 
     /// We ring it no longer.
@@ -178,6 +223,11 @@ impl Leg {
             self.heard = Some(sdp.clone());
             self.holds = matches!(sdp::direction(sdp), sdp::Direction::SendOnly | sdp::Direction::Inactive);
         }
+    }
+
+    /// What was last said to its far end.
+    pub(super) fn last_said(&self) -> Option<Bytes> {
+        self.said.as_ref().map(|said| said.sdp.clone())
     }
 
     /// Whether the far end took the offer that was last said.

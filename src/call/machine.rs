@@ -12,7 +12,7 @@ use super::hunt::Hunt;
 use super::ladder::{Entry, Ladder};
 use super::leg::{Leg, LegState};
 use super::owing::Owing;
-use super::{CallAction, CallEvent, Env};
+use super::{CallAction, CallEvent, Env, Word};
 use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, LegId, Now, TrunkName};
 use crate::crm::model::{Decision, Outcome};
 use crate::crm::policy::{self, Ending};
@@ -52,6 +52,8 @@ pub struct Call {
     /// Who is counted as being in this call, by which leg.
     pub(super) busy: Vec<(LegId, EmployeeId)>,
     pub(super) transferred_from: Option<EmployeeId>,
+    /// Legs that another call has now, by their SIP Call-ID: what still comes for them here is passed on.
+    pub(super) moved: Vec<(Box<str>, CallId)>,
     /// How many 3xx it has followed.
     pub(super) redirects: u8,
 }
@@ -107,7 +109,7 @@ impl Call {
         let account = trunk.as_ref().and_then(|trunk| dir.trunk(trunk)?.account.clone());
         let mut ua = UserAgent::new(id, ids.fork(), timers).with_account(account);
         if is_phone {
-            ua.keep_to_source();
+            ua.keep_to_source(LegId::A);
         }
         let facts = Facts::read(entry, blacklisted, max_forwards);
         let first_owner = facts
@@ -135,6 +137,7 @@ impl Call {
             employee: None,
             busy: Vec::new(),
             transferred_from: None,
+            moved: Vec::new(),
             redirects: 0,
         }
     }
@@ -184,7 +187,10 @@ impl Call {
     pub fn handle(&mut self, now: Now, event: CallEvent, env: &dyn Env, out: &mut Vec<CallAction>) {
         let mut cx = Cx { now, env, out, agent: AgentOut::default() };
         match event {
-            CallEvent::Received(received) => self.received(&received, &mut cx),
+            CallEvent::Received(received) => match self.moved_to(&received) {
+                Some(to) => cx.out.push(CallAction::Say { to, word: Word::Passes(received) }),
+                None => self.received(&received, &mut cx),
+            },
             CallEvent::Wake => self.wake(&mut cx),
             CallEvent::Unreachable(hop) => self.unreachable(hop, &mut cx),
             CallEvent::CrmWrote(news) => self.crm_wrote(news, &mut cx),
@@ -193,6 +199,13 @@ impl Call {
                 Phase::Ending(ending) => call.saved(ending, cx),
                 other => other, // nothing else waits for a commit
             }),
+            CallEvent::Said { from, word } => self.turn(&mut cx, |call, phase, cx| call.heard(phase, from, word, cx)),
+            CallEvent::Unheard(word) => self.turn(&mut cx, |call, phase, cx| call.unheard(phase, word, cx)),
+            CallEvent::Replacing(replacing) => {
+                self.note_received(&replacing.received, &cx);
+                self.turn(&mut cx, |call, phase, cx| call.replacing(phase, &replacing, cx));
+            }
+            CallEvent::HandOn(to) => self.turn(&mut cx, |call, phase, cx| call.hand_on(phase, to, cx)),
             CallEvent::HangUp => self.turn(&mut cx, |call, phase, cx| call.cut(phase, "an operator ends the call", cx)),
         }
         self.drain(&mut cx);
@@ -227,14 +240,15 @@ impl Call {
     /// When [`CallEvent::Wake`] is due.
     pub fn next_wakeup(&self) -> Option<Instant> {
         let own = match &self.phase {
-            Phase::Fresh | Phase::Asking | Phase::Ending(_) => None,
+            Phase::Fresh | Phase::Asking => None,
+            Phase::Ending(closing) => closing.next_wakeup(),
             Phase::Hunting(hunt) => Some(hunt.until),
             Phase::Talking(bridge) => Some(bridge.next_wakeup()),
         };
         [own, self.lookup_due, self.ua.next_wakeup()].into_iter().flatten().min()
     }
 
-    fn received(&mut self, received: &Received, cx: &mut Cx<'_>) {
+    pub(super) fn received(&mut self, received: &Received, cx: &mut Cx<'_>) {
         self.note_received(received, cx);
         self.ua.receive(cx.now, received, &mut cx.agent);
     }
@@ -249,6 +263,9 @@ impl Call {
         self.turn(cx, |call, phase, cx| match phase {
             Phase::Hunting(hunt) if hunt.until <= now => call.ring_is_over(hunt, cx),
             Phase::Talking(bridge) if bridge.next_wakeup() <= now => call.bridge_is_due(bridge, cx),
+            Phase::Ending(closing) if closing.next_wakeup().is_some_and(|at| at <= now) => {
+                call.linger_is_over(closing, cx)
+            }
             other => other, // not due yet
         });
     }
@@ -286,6 +303,7 @@ impl Call {
             (Phase::Asking, LegEvent::Canceled { .. }) => self.caller_gave_up(cx),
             (Phase::Hunting(hunt), event) => self.hunting(hunt, event, cx),
             (Phase::Talking(bridge), event) => self.talking(bridge, event, cx),
+            (Phase::Ending(closing), event) => self.closing(closing, event, cx),
             (phase, event) => {
                 self.stray(&event, cx);
                 phase
@@ -318,12 +336,14 @@ impl Call {
             }
             LegEvent::Passing { request, .. } => self.ua.answer(cx.now, request, 480, None, &mut cx.agent),
             LegEvent::Referred { request, .. } => self.ua.answer(cx.now, request, 603, None, &mut cx.agent),
+            LegEvent::Canceled { leg } if leg != LegId::A => self.turn_away(leg, 487, cx),
             // A caller who gives up while the end is under way has her final answer coming; the rest is old news of
             // legs that are done.
             LegEvent::Invited { .. }
             | LegEvent::Canceled { .. }
             | LegEvent::Acked { .. }
             | LegEvent::Progress { .. }
+            | LegEvent::Identified { .. }
             | LegEvent::Replied { .. } => {}
         }
     }

@@ -80,7 +80,6 @@ impl Call {
 
     /// One entry for each employee who was rung, in the order in which they first were.
     fn leg_records(&self, until: Now) -> Vec<LegRecord> {
-        let mut records: Vec<LegRecord> = Vec::with_capacity(self.legs.len().saturating_sub(1));
         let mut rung: Vec<(EmployeeId, Vec<&Leg>)> = Vec::new();
         for leg in self.legs.iter().filter(|leg| leg.called.is_some()) {
             let Some(employee) = &leg.employee else { continue };
@@ -89,8 +88,14 @@ impl Call {
                 None => rung.push((employee.clone(), vec![leg])),
             }
         }
-        for (_, legs) in rung {
-            records.extend(leg::one_record(&legs, until.mono));
+        let before = self.legs.iter().flat_map(Leg::before);
+        let now = rung.iter().filter_map(|(_, legs)| leg::one_record(legs, until.mono));
+        let mut records: Vec<LegRecord> = Vec::with_capacity(rung.len());
+        for record in before.chain(now) {
+            match records.iter_mut().find(|known| known.employee == record.employee) {
+                Some(known) => known.add(&record),
+                None => records.push(record),
+            }
         }
         records
     }

@@ -6,6 +6,7 @@
 use super::cx::Cx;
 use super::hunt::Hunt;
 use super::leg::Called;
+use super::transfer::Kind;
 use super::{Call, CallAction};
 use crate::base::{EmployeeId, LegId};
 use crate::crm::model::{Decision, PassedOver};
@@ -57,10 +58,17 @@ impl Call {
                 return None;
             }
             if redirect.by.is_some() {
-                cx.out.push(CallAction::Transferred { kind: "redirect", result: "failed" });
+                cx.out.push(CallAction::Transferred { kind: Kind::Redirect.as_str(), result: "failed" });
             }
         }
         None
+    }
+
+    /// Nobody took the call where phones had sent it, and nobody is rung there any more.
+    pub(super) fn drop_redirects(hunt: &mut Hunt, cx: &mut Cx<'_>) {
+        for _ in hunt.redirects.drain(..).filter(|redirect| redirect.by.is_some()) {
+            cx.out.push(CallAction::Transferred { kind: Kind::Redirect.as_str(), result: "failed" });
+        }
     }
 
     /// What a 3xx of this leg asks for, where it may ask.
@@ -153,10 +161,8 @@ impl Call {
 
     /// Whoever was redirected to has answered: it counts as handed on by whose phone redirected.
     pub(super) fn redirect_answered(&mut self, leg: LegId, cx: &mut Cx<'_>) {
-        let Some((by, to)) = self.leg(leg).and_then(|l| Some((l.redirected_by.clone()?, l.employee.clone()))) else {
-            return;
-        };
-        cx.out.push(CallAction::Transferred { kind: "redirect", result: "answered" });
-        self.handed_on(leg, Some(by), to, "redirect", cx);
+        if let Some(by) = self.leg(leg).and_then(|l| l.redirected_by.clone()) {
+            self.handed_on(leg, Kind::Redirect, Some(by), cx);
+        }
     }
 }

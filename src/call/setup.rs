@@ -57,6 +57,7 @@ impl Call {
             offer: self.leg(LegId::A).and_then(|a| a.heard.clone()),
             referred_by: None,
             diversion: None,
+            replaces: None,
         };
         self.hunt_on(Hunt::new(quarry, invite, Vec::new()), cx)
     }
@@ -226,9 +227,17 @@ impl Call {
         self.drop_early(&mut hunt, cx);
         let Some(leg) = self.leg_mut(winner) else { return Phase::Hunting(hunt) };
         leg.hear(sdp);
-        leg.begin_talk(cx.now.mono);
         // an answer that came in an early 183 only is what the 200 means
         let body = leg.heard.clone();
+        let offered = !self.ua.owes_ack(winner);
+        self.connected(fork, body, offered, cx)
+    }
+
+    /// The caller gets her 200, with this answer (or offer, where not `offered`), and talks with this leg.
+    pub(super) fn connected(&mut self, fork: ForkId, body: Option<Bytes>, offered: bool, cx: &mut Cx<'_>) -> Phase {
+        let winner = fork.leg;
+        let Some(leg) = self.leg_mut(winner) else { return Phase::Fresh };
+        leg.begin_talk(cx.now.mono);
         let employee = leg.employee.clone();
         let label = leg.label.clone();
         let body = body.map(|b| self.say(LegId::A, &b));
@@ -244,6 +253,6 @@ impl Call {
         self.keep_channel(winner, cx);
         self.redirect_answered(winner, cx);
         let longest = cx.now.mono + cx.env.directory().limits.longest_call;
-        Phase::Talking(Bridge::new(LegId::A, winner, hunt.offers(), longest))
+        Phase::Talking(Bridge::new(LegId::A, winner, offered, longest))
     }
 }

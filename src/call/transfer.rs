@@ -1,69 +1,171 @@
-//! A transfer by REFER (RFC 3515, RFC 5589 §6): the REFER ends here, the target is called with the customer's
-//! identity, and when she answers the customer, who stayed up all through, is re-INVITEd once with her media.
-
-use std::time::Duration;
+//! A transfer: an employee hands the other party of her call on. However it begins (by REFER, by an INVITE with
+//! Replaces, by the console's button), it is this one machine: who hands on, who stays, who is to come, who hears
+//! how it goes. `handover` books how it ended.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::bridge::Bridge;
 use super::cx::Cx;
 use super::ending::Reply;
 use super::hunt::{Hunt, Progress, Quarry};
-use super::join::Join;
-use super::leg::LegState;
-use super::{Call, CallAction, Phase};
-use crate::base::{EmployeeId, Instant, LegId};
+use super::{Call, CallAction, Phase, Word};
+use crate::base::{CallId, EmployeeId, Instant, LegId};
 use crate::crm::model::Decision;
-use crate::crm::policy::{self, Ending};
+use crate::crm::policy::Ending;
 use crate::route::plan::Destination;
-use crate::route::{Dialled, Dialler, dial, reach};
+use crate::route::{Dialled, Dialler, dial};
 use crate::sdp;
-use crate::sip::agent::{CancelReason, ForkId, LegEvent, OutgoingInvite, ReferTo, RequestId};
+use crate::sip::agent::{CancelReason, LegEvent, OutgoingInvite, ReferTo, RequestId, call_of_tag};
+use crate::sip::message::Replaces;
 
-/// How long a transferor may stay after the final NOTIFY before we send her BYE.
-const FAREWELL: Duration = Duration::from_secs(2);
 /// A call that has called so many is handed on no more: every leg stays in its record.
-const MOST_LEGS: usize = 200;
+pub(super) const MOST_LEGS: usize = 200;
+
+/// How a call is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// REFER.
+    Blind,
+    /// REFER with Replaces.
+    Attended,
+    /// INVITE with Replaces of an established dialog.
+    Takeover,
+    /// A 3xx from a phone.
+    Redirect,
+    /// A transfer inside the PBX, seen by a changed identity.
+    Pbx,
+    /// The console's button.
+    Console,
+}
+
+impl Kind {
+    /// As events and metrics name it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Attended => "attended",
+            Self::Takeover => "takeover",
+            Self::Redirect => "redirect",
+            Self::Pbx => "pbx",
+            Self::Console => "console",
+        }
+    }
+}
 
 /// A transfer whose target has not answered yet.
 #[derive(Debug)]
 pub(super) struct Transfer {
-    /// The REFER.
-    refer: RequestId,
-    /// Whether its sender wants NOTIFYs.
-    subscribed: bool,
+    /// How it is done.
+    pub(super) kind: Kind,
     /// The transferor's leg.
-    by: LegId,
+    pub(super) by: LegId,
     /// The party handed on.
     pub(super) stays: LegId,
-    /// The hunt for the target.
-    hunt: Hunt,
+    /// Who hears how it goes.
+    pub(super) report: Report,
+    /// Who is to come.
+    pub(super) goal: Goal,
+}
+
+/// Who hears how a transfer goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Report {
+    /// The transferor, by the NOTIFYs of her REFER in this call.
+    pub(super) refer: Option<Refer>,
+    /// Her other call, which has given its far end to this one.
+    pub(super) other: Option<CallId>,
+}
+
+/// A REFER that was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refer {
+    /// Which.
+    pub(super) request: RequestId,
+    /// Whether its sender wants NOTIFYs.
+    pub(super) subscribed: bool,
+}
+
+/// Who is to come.
+#[derive(Debug)]
+pub(super) enum Goal {
+    /// The far end of the transferor's other call, which has been asked for it.
+    Sought,
+    /// Whoever of these answers; those of `moved` have been offered the transferor's media and not those of who stays.
+    Rung { hunt: Hunt, moved: SmallVec<[LegId; 1]> },
     /// The target failed after the transferor had left: she is rung again.
-    returning: bool,
+    Returning(Hunt),
+    /// Somebody who calls in by an INVITE with Replaces, and waits for the answer of the one who stays.
+    Comes(LegId),
+}
+
+impl Goal {
+    /// Whoever this hunt finds.
+    pub(super) fn rung(hunt: Hunt) -> Self {
+        Self::Rung { hunt, moved: SmallVec::new() }
+    }
 }
 
 impl Transfer {
     /// When the target's time is over.
     pub(super) fn next_wakeup(&self) -> Option<Instant> {
-        (!self.hunt.ringing.is_empty()).then_some(self.hunt.until)
+        self.hunt().filter(|hunt| !hunt.ringing.is_empty()).map(|hunt| hunt.until)
+    }
+
+    fn hunt(&self) -> Option<&Hunt> {
+        match &self.goal {
+            Goal::Rung { hunt, .. } | Goal::Returning(hunt) => Some(hunt),
+            Goal::Sought | Goal::Comes(_) => None,
+        }
+    }
+
+    pub(super) fn hunt_mut(&mut self) -> Option<&mut Hunt> {
+        match &mut self.goal {
+            Goal::Rung { hunt, .. } | Goal::Returning(hunt) => Some(hunt),
+            Goal::Sought | Goal::Comes(_) => None,
+        }
+    }
+
+    /// Whether this leg rings for it.
+    pub(super) fn rings(&self, leg: LegId) -> bool {
+        self.hunt().is_some_and(|hunt| hunt.ringing.contains(&leg))
+    }
+
+    fn has_called(&self, leg: LegId) -> bool {
+        self.hunt().is_some_and(|hunt| hunt.has_called(leg))
+    }
+
+    fn comes(&self, leg: LegId) -> bool {
+        matches!(self.goal, Goal::Comes(comes) if comes == leg)
+    }
+
+    /// Whether the target has failed already, and its transferor is rung.
+    pub(super) fn is_returning(&self) -> bool {
+        matches!(self.goal, Goal::Returning(_))
     }
 }
 
-/// A transferor whose work is done.
+/// Whether a call goes on after a step of a transfer.
 #[derive(Debug)]
-pub(super) struct Leaving {
-    leg: LegId,
-    /// When she is sent BYE.
-    at: Instant,
-    /// The final NOTIFY, while it has no answer: a BYE that overtook it would reach her phone out of order, and be
-    /// refused (RFC 3261 §12.2.2: "it is out of order and MUST be rejected with a 500").
-    waits_for: Option<RequestId>,
+#[must_use]
+pub(super) enum Next {
+    /// It does.
+    GoesOn,
+    /// It is over.
+    Over(Box<Phase>),
 }
 
-impl Leaving {
-    /// When her BYE is due; `None`: not before her phone has answered.
-    pub(super) fn next_wakeup(&self) -> Option<Instant> {
-        self.waits_for.is_none().then_some(self.at)
+impl Next {
+    pub(super) fn over(phase: Phase) -> Self {
+        Self::Over(Box::new(phase))
+    }
+
+    /// The phase that comes of it.
+    pub(super) fn phase(self, bridge: Bridge) -> Phase {
+        match self {
+            Self::GoesOn => Phase::Talking(bridge),
+            Self::Over(phase) => *phase,
+        }
     }
 }
 
@@ -72,101 +174,145 @@ impl Leaving {
 pub(super) enum Taken {
     /// It concerns no transfer.
     Not(LegEvent),
-    /// It did, and the two go on.
-    Done,
-    /// It did, and the call is over.
-    Over(Box<Phase>),
+    /// It did.
+    Done(Next),
 }
 
-impl Taken {
-    fn over(phase: Phase) -> Self {
-        Self::Over(Box::new(phase))
-    }
-}
+const DONE: Taken = Taken::Done(Next::GoesOn);
 
 impl Call {
-    /// An employee asks to hand the other party on.
+    /// An employee asks by REFER to hand the other party on.
     pub(super) fn referred(
         &mut self,
         bridge: &mut Bridge,
-        request: RequestId,
+        (request, subscribed): (RequestId, bool),
         to: &ReferTo,
         referred_by: Option<String>,
-        subscribed: bool,
         cx: &mut Cx<'_>,
-    ) {
-        let refuse = |call: &mut Self, status, why: &str, cx: &mut Cx<'_>| {
-            call.decide(Decision::new(format!("refuse the REFER with {status}"), why.to_owned()), cx);
-            call.ua.answer(cx.now, request, status, None, &mut cx.agent);
+    ) -> Next {
+        let (by, employee, stays) = match self.may_refer(bridge, request.leg, cx) {
+            Ok(who) => who,
+            Err((status, why)) => {
+                self.decide(Decision::new(format!("refuse the REFER with {status}"), why.to_owned()), cx);
+                self.ua.answer(cx.now, request, status, None, &mut cx.agent);
+                return Next::GoesOn;
+            }
         };
-        let (by, Some(stays)) = (request.leg, bridge.peer(request.leg)) else {
-            return refuse(self, 603, "its sender is not in the call any more", cx);
-        };
-        let Some(employee) = self.leg(by).and_then(|l| l.employee.clone()) else {
-            return refuse(self, 603, "only an employee may hand a call on", cx);
-        };
-        if to.replaces.is_some() {
-            return refuse(self, 603, "a transfer with Replaces is not done by this release", cx);
-        }
-        if self.legs.len() >= MOST_LEGS {
-            return refuse(self, 603, "the call has been handed on too often", cx);
-        }
-        if bridge.transfer.is_some() || bridge.join.is_some() {
-            return refuse(self, 491, "another transfer is under way", cx);
-        }
-        let dir = cx.env.directory().clone();
-        let Some(employee) = dir.employee(&employee) else {
-            return refuse(self, 603, "the files don't know her any more", cx);
-        };
-        let target = dial(&dir, &Dialler::employee(&dir, employee), &to.party.user);
         self.ua.answer(cx.now, request, 202, None, &mut cx.agent);
-        self.notify(request, subscribed, 100, false, cx);
-        match target {
-            Ok(dialled) => self.start_transfer(bridge, request, subscribed, stays, dialled, referred_by, cx),
+        let refer = Refer { request, subscribed };
+        let report = Report { refer: Some(refer), other: None };
+        self.report(report, 100, false, cx);
+        let kind = if to.replaces.is_some() { Kind::Attended } else { Kind::Blind };
+        let transfer = Transfer { kind, by, stays, report, goal: Goal::Sought };
+        if let Some(replaces) = &to.replaces
+            && let Some(other) = call_of_tag(&replaces.to_tag)
+        {
+            self.seek(bridge, transfer, other, replaces.clone(), cx);
+            return Next::GoesOn;
+        }
+        let dialled = match dial(cx.env.directory(), &employee, &to.party.user) {
+            Ok(dialled) => dialled,
             Err(refusal) => {
                 self.decide(Decision::new("transfer refused", refusal.to_string()), cx);
-                self.notify(request, subscribed, refusal.status(), true, cx);
-                cx.out.push(CallAction::Transferred { kind: "blind", result: "failed" });
+                return self.target_failed(bridge, transfer, (refusal.status(), "nobody can be rung"), cx);
             }
+        };
+        self.start_transfer(bridge, transfer, dialled, (referred_by, to.replaces.clone()), cx)
+    }
+
+    /// Who sends a REFER by this leg, and who stays where she hands on; else the refusal.
+    fn may_refer(
+        &self,
+        bridge: &Bridge,
+        by: LegId,
+        cx: &Cx<'_>,
+    ) -> Result<(LegId, Dialler, LegId), (u16, &'static str)> {
+        let stays = bridge.peer(by).ok_or((603, "its sender is not in the call any more"))?;
+        let employee = self.leg(by).and_then(|l| l.employee.as_ref());
+        let employee = employee.ok_or((603, "only an employee may hand a call on"))?;
+        if self.legs.len() >= MOST_LEGS {
+            return Err((603, "the call has been handed on too often"));
+        }
+        if bridge.is_changing_hands() {
+            return Err((491, "another transfer is under way"));
+        }
+        let dir = cx.env.directory();
+        let employee = dir.employee(employee).ok_or((603, "the files don't know her any more"))?;
+        Ok((by, Dialler::employee(dir, employee), stays))
+    }
+
+    /// Whose call it is to hand on at the console: the employee who talks, and the other party stays.
+    pub fn may_be_handed_on_by(&self) -> Option<&EmployeeId> {
+        match &self.phase {
+            Phase::Talking(bridge) if !bridge.is_changing_hands() => self.holder(bridge).map(|(_, employee)| employee),
+            _ => None,
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the REFER's own parts, used once")]
-    fn start_transfer(
+    fn holder(&self, bridge: &Bridge) -> Option<(LegId, &EmployeeId)> {
+        let of = |leg: &LegId| Some((*leg, self.leg(*leg)?.employee.as_ref()?));
+        let mut employees = bridge.pair.iter().filter_map(of);
+        let first = employees.next()?;
+        // Between two colleagues it is hers who was called.
+        Some(employees.next().filter(|(_, employee)| Some(*employee) == self.employee.as_ref()).unwrap_or(first))
+    }
+
+    /// The console's button.
+    pub(super) fn hand_on(&mut self, phase: Phase, to: Dialled, cx: &mut Cx<'_>) -> Phase {
+        let Phase::Talking(mut bridge) = phase else { return phase };
+        let by = self.holder(&bridge).map(|(leg, _)| leg).filter(|_| self.legs.len() < MOST_LEGS);
+        let Some((by, stays)) = by.and_then(|by| Some((by, bridge.peer(by)?))).filter(|_| !bridge.is_changing_hands())
+        else {
+            return Phase::Talking(bridge); // what was so when the button was pressed is no longer
+        };
+        let transfer = Transfer { kind: Kind::Console, by, stays, report: Report::default(), goal: Goal::Sought };
+        self.start_transfer(&mut bridge, transfer, to, (None, None), cx).phase(bridge)
+    }
+
+    /// Asks the transferor's other call for its far end.
+    fn seek(&mut self, bridge: &mut Bridge, transfer: Transfer, to: CallId, replaces: Replaces, cx: &mut Cx<'_>) {
+        let Some(by) = self.leg(transfer.by).and_then(|l| l.employee.clone()) else { return };
+        let what = format!("transfer to whom {by} talks with in call {to}");
+        self.decide(Decision::new(what, "asked by REFER with Replaces"), cx);
+        cx.out.push(CallAction::Say { to, word: Word::Asks { replaces, by, rank: self.rank() } });
+        bridge.transfer = Some(Box::new(transfer));
+    }
+
+    /// Rings whom the transfer goes to; with a Replaces, in the stead of a call of hers that is none of ours.
+    pub(super) fn start_transfer(
         &mut self,
         bridge: &mut Bridge,
-        refer: RequestId,
-        subscribed: bool,
-        stays: LegId,
+        transfer: Transfer,
         to: Dialled,
-        referred_by: Option<String>,
+        (referred_by, replaces): (Option<String>, Option<Replaces>),
         cx: &mut Cx<'_>,
-    ) {
+    ) -> Next {
         let what = match &to {
             Dialled::Destination(d) => d.label().to_owned(),
             Dialled::Queue(q) => format!("queue {q}"),
         };
-        self.decide(
-            Decision::new(format!("transfer to {what}"), format!("{} asks by REFER", self.label(refer.leg))),
-            cx,
-        );
+        let how = match (transfer.kind, &replaces) {
+            (Kind::Console, _) => "asked at the console".to_owned(),
+            (_, Some(_)) => {
+                format!("{} asks by REFER; the call that it replaces is none of ours", self.label(transfer.by))
+            }
+            (_, None) => format!("{} asks by REFER", self.label(transfer.by)),
+        };
+        self.decide(Decision::new(format!("transfer to {what}"), how), cx);
         // A queue passes over whom the call has rung before; a party named by herself is rung again all the same.
         let rung = match &to {
-            Dialled::Queue(_) => self.rung_so_far().chain(self.way_back(refer.leg, cx)).collect(),
+            Dialled::Queue(_) => self.rung_so_far().chain(self.way_back(transfer.by, cx)).collect(),
             Dialled::Destination(_) => Vec::new(),
         };
-        let hunt = Hunt::new(Quarry::Transfer(to), self.invite_for(stays, referred_by), rung);
-        let mut transfer = Transfer { refer, subscribed, by: refer.leg, stays, hunt, returning: false };
-        if let Progress::Over(why) = self.ring_next(&mut transfer.hunt, cx) {
-            // She has just sent the REFER, so she is up: the call goes back to her, and on.
-            self.target_failed(bridge, &transfer, &why, cx);
-            return;
-        }
-        bridge.transfer = Some(Box::new(transfer));
+        let mut invite = self.invite_for(transfer.stays, referred_by);
+        // Tags of a dialog inside go to nobody outside.
+        invite.replaces = replaces.filter(|_| !matches!(to, Dialled::Destination(Destination::Outside { .. })));
+        let goal = Goal::rung(Hunt::new(Quarry::Transfer(to), invite, rung));
+        self.next_target(bridge, Transfer { goal, ..transfer }, cx)
     }
 
     /// The INVITE by which somebody new is called for the party who stays.
-    fn invite_for(&self, stays: LegId, referred_by: Option<String>) -> OutgoingInvite {
+    pub(super) fn invite_for(&self, stays: LegId, referred_by: Option<String>) -> OutgoingInvite {
         let offer = self.leg(stays).and_then(|l| l.heard.as_ref()).map(|heard| sdp::without_hold(heard));
         OutgoingInvite {
             caller: self.identity_of(stays),
@@ -175,52 +321,23 @@ impl Call {
             offer,
             referred_by,
             diversion: None,
+            replaces: None,
         }
-    }
-
-    /// Tells the transferor how it goes, where she wants to know.
-    fn notify(
-        &mut self,
-        refer: RequestId,
-        subscribed: bool,
-        status: u16,
-        last: bool,
-        cx: &mut Cx<'_>,
-    ) -> Option<RequestId> {
-        (subscribed && self.ua.is_up(refer.leg)).then(|| self.ua.notify(cx.now, refer, status, last, &mut cx.agent))
     }
 
     /// Takes what concerns a transfer out of a bridge's events.
     pub(super) fn transfer_event(&mut self, bridge: &mut Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Taken {
         if self.farewell(bridge, &event, cx) {
-            return Taken::Done;
+            return DONE;
         }
-        if let Some(transfer) = bridge.transfer.take() {
-            return self.during_transfer(bridge, *transfer, event, cx);
+        if let LegEvent::Replied { request, status, ref sdp } = event
+            && bridge.join.as_ref().is_some_and(|join| join.asked_by(request))
+        {
+            return Taken::Done(self.joined_reply(bridge, status, sdp.clone(), cx));
         }
-        match event {
-            LegEvent::Replied { request, status, sdp } if bridge.join.as_ref().is_some_and(|j| j.asked_by(request)) => {
-                self.joined_reply(bridge, status, sdp, cx);
-                Taken::Done
-            }
-            other => Taken::Not(other),
-        }
-    }
-
-    /// What a transferor does whose work is done: true where this event is of one.
-    fn farewell(&mut self, bridge: &mut Bridge, event: &LegEvent, cx: &mut Cx<'_>) -> bool {
-        match *event {
-            LegEvent::Replied { request, .. } => {
-                let waiting = bridge.leaving.iter_mut().find(|l| l.waits_for == Some(request));
-                waiting.map(|leaving| leaving.waits_for = None).is_some()
-            }
-            LegEvent::Bye { request } => {
-                let Some(at) = bridge.leaving.iter().position(|l| l.leg == request.leg) else { return false };
-                bridge.leaving.remove(at);
-                self.leave(request, cx);
-                true
-            }
-            _ => false, // nothing else of hers matters any more: `stray` answers it
+        match bridge.transfer.take() {
+            Some(transfer) => self.during_transfer(bridge, *transfer, event, cx),
+            None => Taken::Not(event),
         }
     }
 
@@ -232,20 +349,31 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> Taken {
         match event {
-            LegEvent::Progress { fork, sdp, .. } if transfer.hunt.ringing.contains(&fork.leg) => {
+            LegEvent::Progress { fork, sdp, .. } if transfer.rings(fork.leg) => {
                 if let Some(leg) = self.leg_mut(fork.leg) {
                     leg.rang.get_or_insert(cx.now.mono);
                     leg.hear(sdp.as_ref());
                 }
             }
-            LegEvent::Answered { fork, sdp } if transfer.hunt.has_called(fork.leg) => {
-                self.target_answered(bridge, transfer, fork, sdp.as_ref(), cx);
-                return Taken::Done;
+            LegEvent::Answered { fork, sdp } if transfer.has_called(fork.leg) => {
+                self.target_answered(bridge, transfer, fork.leg, sdp.as_ref(), cx);
+                return DONE;
             }
             LegEvent::Failed { leg, status, by, contacts } => {
-                if self.ring_failed(&mut transfer.hunt, leg, (status, by, &contacts), cx) {
-                    return self.next_target(bridge, transfer, cx).map_or(Taken::Done, Taken::over);
+                let over = match transfer.hunt_mut() {
+                    Some(hunt) => self.ring_failed(hunt, leg, (status, by, &contacts), cx),
+                    None => {
+                        self.leg_failed(leg, status, cx);
+                        false
+                    }
+                };
+                if over {
+                    return Taken::Done(self.next_target(bridge, transfer, cx));
                 }
+            }
+            LegEvent::Canceled { leg } if transfer.comes(leg) => {
+                self.turn_away(leg, 487, cx);
+                return Taken::Done(self.target_failed(bridge, transfer, (487, "whoever came gave up"), cx));
             }
             // A transferor who hangs up after her 202 ends her own leg only: the customer waits for the target.
             LegEvent::Bye { request } if request.leg == transfer.by => self.leave(request, cx),
@@ -254,7 +382,7 @@ impl Call {
                 let label = self.label(request.leg);
                 self.decide(Decision::new("end", format!("{label} hung up during the transfer")), cx);
                 self.abandon(transfer, cx);
-                return Taken::over(self.finish(Ending::Talked, Reply::Bye(request), cx));
+                return Taken::Done(Next::over(self.finish(Ending::Talked, Reply::Bye(request), cx)));
             }
             other => {
                 bridge.transfer = Some(Box::new(transfer));
@@ -262,7 +390,7 @@ impl Call {
             }
         }
         bridge.transfer = Some(Box::new(transfer));
-        Taken::Done
+        DONE
     }
 
     /// The target's time is over, or the transferor's farewell, or a re-INVITE may be tried again.
@@ -271,155 +399,56 @@ impl Call {
         if bridge.longest <= now {
             return self.cut(Phase::Talking(bridge), "limits.longest_call is over", cx);
         }
-        while let Some(at) = bridge.leaving.iter().position(|l| l.next_wakeup().is_some_and(|at| at <= now)) {
-            let leg = bridge.leaving.remove(at).leg;
-            self.decide(Decision::new(format!("send {} away", self.label(leg)), "2 s after the final NOTIFY"), cx);
-            self.ua.bye(cx.now, leg, &mut cx.agent);
-            self.end_leg(leg, cx);
-        }
+        self.send_away_who_is_due(&mut bridge, cx);
         if bridge.join.as_ref().is_some_and(|j| j.retry.is_some_and(|at| at <= now)) {
             self.try_join(&mut bridge, cx);
         }
+        let mut next = Next::GoesOn;
         if let Some(mut transfer) = bridge.transfer.take_if(|t| t.next_wakeup().is_some_and(|at| at <= now)) {
-            self.nobody_answered(&mut transfer.hunt, cx);
-            if let Some(over) = self.next_target(&mut bridge, *transfer, cx) {
-                return over;
+            if let Some(hunt) = transfer.hunt_mut() {
+                self.nobody_answered(hunt, cx);
             }
+            next = self.next_target(&mut bridge, *transfer, cx);
         }
-        Phase::Talking(bridge)
+        next.phase(bridge)
     }
 
-    fn next_target(&mut self, bridge: &mut Bridge, mut transfer: Transfer, cx: &mut Cx<'_>) -> Option<Phase> {
-        match self.ring_next(&mut transfer.hunt, cx) {
+    /// Rings the next; where nobody is left, the transfer has failed.
+    pub(super) fn next_target(&mut self, bridge: &mut Bridge, mut transfer: Transfer, cx: &mut Cx<'_>) -> Next {
+        let Some(hunt) = transfer.hunt_mut() else { return Next::GoesOn };
+        match self.ring_next(hunt, cx) {
             Progress::Rings => {
                 bridge.transfer = Some(Box::new(transfer));
-                None
+                Next::GoesOn
             }
-            Progress::Over(why) => self.target_failed(bridge, &transfer, &why, cx),
+            Progress::Over(why) => {
+                let status = hunt.last_final().unwrap_or(480);
+                self.target_failed(bridge, transfer, (status, &why), cx)
+            }
         }
-    }
-
-    /// Nobody took the call: it goes back to who gave it.
-    fn target_failed(&mut self, bridge: &mut Bridge, transfer: &Transfer, why: &str, cx: &mut Cx<'_>) -> Option<Phase> {
-        let status = transfer.hunt.last_final().unwrap_or(480);
-        if transfer.returning {
-            self.decide(Decision::new("end", format!("{} doesn't take the call back", self.label(transfer.by))), cx);
-            return Some(self.finish(Ending::Talked, Reply::None, cx));
-        }
-        cx.out.push(CallAction::Transferred { kind: "blind", result: "failed" });
-        self.decide(Decision::new(format!("transfer failed with {status}"), why.to_owned()), cx);
-        self.notify(transfer.refer, transfer.subscribed, status, true, cx);
-        if self.ua.is_up(transfer.by) {
-            return None;
-        }
-        let back = self.way_back(transfer.by, cx);
-        let Some(back) = back else {
-            return Some(self.finish(Ending::Talked, Reply::None, cx));
-        };
-        self.decide(
-            Decision::new(format!("ring {} again", back.label()), "the transfer failed after she had hung up"),
-            cx,
-        );
-        let hunt =
-            Hunt::new(Quarry::Transfer(Dialled::Destination(back)), self.invite_for(transfer.stays, None), Vec::new());
-        self.next_target(bridge, Transfer { hunt, returning: true, ..*transfer }, cx)
     }
 
     fn rung_so_far(&self) -> impl Iterator<Item = Destination> {
         self.legs.iter().filter_map(|l| l.called.as_ref().map(|c| c.destination.clone()))
     }
 
-    /// How the transferor is rung again.
-    fn way_back(&self, by: LegId, cx: &Cx<'_>) -> Option<Destination> {
-        let leg = self.leg(by)?;
-        if let Some(called) = &leg.called {
-            return Some(called.destination.clone());
-        }
-        let dir = cx.env.directory();
-        reach::employee(dir, dir.employee(leg.employee.as_ref()?)?).ok()
-    }
-
     fn target_answered(
         &mut self,
         bridge: &mut Bridge,
         mut transfer: Transfer,
-        fork: ForkId,
+        joined: LegId,
         sdp: Option<&Bytes>,
         cx: &mut Cx<'_>,
     ) {
-        let joined = fork.leg;
-        transfer.hunt.ringing.retain(|l| *l != joined);
-        self.stop_ringing(&mut transfer.hunt, CancelReason::AnsweredElsewhere, cx);
-        let ack_owed = !transfer.hunt.offers();
-        let Some(leg) = self.leg_mut(joined) else { return };
-        leg.hear(sdp);
-        leg.begin_talk(cx.now.mono);
-        let to = leg.employee.clone();
-        let last_notify = self.notify(transfer.refer, transfer.subscribed, 200, true, cx);
-        bridge.pair = [transfer.stays, joined];
-        bridge.leaving.extend(self.ua.is_up(transfer.by).then(|| Leaving {
-            leg: transfer.by,
-            at: cx.now.mono + FAREWELL,
-            waits_for: last_notify,
-        }));
-        let from = self.leg(transfer.by).and_then(|l| l.employee.clone());
-        if let Some(l) = self.leg_mut(transfer.by) {
-            l.end_talk(cx.now.mono);
+        if let Some(hunt) = transfer.hunt_mut() {
+            hunt.ringing.retain(|leg| *leg != joined);
+            self.stop_ringing(hunt, CancelReason::AnsweredElsewhere, cx);
         }
-        bridge.join = Some(Join::new(transfer.stays, joined, ack_owed));
-        self.try_join(bridge, cx);
-        self.decide(Decision::new(format!("{} answered", self.label(joined)), "the transfer is done"), cx);
-        if transfer.returning {
-            self.talks(joined, to, cx);
-            return;
+        if let Some(leg) = self.leg_mut(joined) {
+            leg.hear(sdp);
         }
-        cx.out.push(CallAction::Transferred { kind: "blind", result: "answered" });
-        self.handed_on(joined, from, to, "blind", cx);
-    }
-
-    pub(super) fn handed_on(
-        &mut self,
-        joined: LegId,
-        from: Option<EmployeeId>,
-        to: Option<EmployeeId>,
-        kind: &'static str,
-        cx: &mut Cx<'_>,
-    ) {
-        self.transferred_from = from.clone().or(self.transferred_from.take());
-        let owner = self.facts.line.as_ref().and_then(|line| policy::owner_after_transfer(line, to.as_ref()));
-        self.talks(joined, to.clone(), cx);
-        if let Some(owner) = owner {
-            self.owner_moves(owner, "transfer", cx);
-        }
-        self.publish_transfer(from, to, kind, cx);
-    }
-
-    /// A transferor's own BYE: her leg ends, the call goes on.
-    fn leave(&mut self, request: RequestId, cx: &mut Cx<'_>) {
-        self.ua.answer(cx.now, request, 200, None, &mut cx.agent);
-        self.end_leg(request.leg, cx);
-    }
-
-    pub(super) fn end_leg(&mut self, leg: LegId, cx: &mut Cx<'_>) {
-        let Some(l) = self.leg_mut(leg) else { return };
-        l.end_talk(cx.now.mono);
-        l.state = LegState::Over;
-        l.channel = None;
-        let employee = l.employee.clone();
-        self.free(employee, leg, cx);
-    }
-
-    fn abandon(&mut self, mut transfer: Transfer, cx: &mut Cx<'_>) {
-        self.stop_ringing(&mut transfer.hunt, CancelReason::CallerGaveUp, cx);
-        if !transfer.returning {
-            cx.out.push(CallAction::Transferred { kind: "blind", result: "failed" });
-        }
-    }
-
-    /// The call ends while a transfer runs.
-    pub(super) fn drop_transfer(&mut self, bridge: &mut Bridge, cx: &mut Cx<'_>) {
-        if let Some(transfer) = bridge.transfer.take() {
-            self.abandon(*transfer, cx);
-        }
+        let moved = matches!(&transfer.goal, Goal::Rung { moved, .. } if moved.contains(&joined));
+        let how = self.how_new(joined, moved);
+        self.arrived(bridge, transfer, joined, Some(how), cx);
     }
 }

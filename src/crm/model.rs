@@ -336,6 +336,17 @@ pub struct LegRecord {
     pub talk_seconds: u32,
 }
 
+impl LegRecord {
+    /// What the same employee had of the call besides.
+    pub fn add(&mut self, more: &Self) {
+        self.ring_seconds = self.ring_seconds.saturating_add(more.ring_seconds);
+        self.talk_seconds = self.talk_seconds.saturating_add(more.talk_seconds);
+        if self.outcome != Outcome::Answered {
+            self.outcome = more.outcome;
+        }
+    }
+}
+
 /// A CALL of the contract: a live or ended call as `GET /api/calls` shows it, and what an activity is made from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CallRecord {

@@ -30,6 +30,14 @@ impl Event {
         }
     }
 
+    /// What it says of a call; `None`: it is about a trunk.
+    pub fn publication(&self) -> Option<&Publication> {
+        match &self.what {
+            What::Call(publication) => Some(publication),
+            What::Trunk { .. } => None,
+        }
+    }
+
     /// Its data: `{"call", "record", "from_employee", "to_employee", "kind", "trunk"}`, written once however many listen.
     pub fn json(&self) -> &str {
         self.json.get_or_init(|| {

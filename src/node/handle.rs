@@ -21,6 +21,7 @@ use crate::crm::outbox::Outbox;
 use crate::route;
 use crate::route::directory::Directory;
 use crate::route::plan::Presence;
+use crate::route::{Dialler, dial};
 use crate::store::{Store, StoreError};
 
 /// A running node, as the layers above see it; cheap to clone.
@@ -59,6 +60,17 @@ pub enum PresenceError {
     Store(#[from] StoreError),
 }
 
+/// Why a call is not handed on.
+#[derive(Debug, thiserror::Error)]
+pub enum HandOnError {
+    /// No employee talks in it, or it is being handed on already.
+    #[error("no employee talks in it, or it is being handed on already")]
+    NobodyTalks,
+    /// The number is nobody's, or not hers to dial.
+    #[error("{0}")]
+    NotDialled(String),
+}
+
 /// Why the files were not taken; the old ones stay in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
@@ -84,6 +96,16 @@ impl Handle {
     /// The ladder of a call that has ended; `None` where it has rolled away.
     pub async fn ended_ladder(&self, id: CallId) -> Option<Vec<Entry>> {
         self.node.trace.find(id).await
+    }
+
+    /// Hands a call on, as its employee could: rings `to`, whatever she may dial, while the two talk on.
+    pub fn hand_on(&self, id: CallId, to: &str) -> Result<(), HandOnError> {
+        let holder = self.node.live.holder(id).ok_or(HandOnError::NobodyTalks)?;
+        let directory = self.directory();
+        let employee = directory.employee(&holder).ok_or(HandOnError::NobodyTalks)?;
+        let by = Dialler::employee(&directory, employee);
+        let to = dial(&directory, &by, to).map_err(|why| HandOnError::NotDialled(why.to_string()))?;
+        if self.node.tell(id, CallEvent::HandOn(to)) { Ok(()) } else { Err(HandOnError::NobodyTalks) }
     }
 
     /// Ends a call; false where none has this id.

@@ -29,6 +29,8 @@ pub(super) struct Live {
     claims: DashMap<ServerKey, CallId>,
     /// The same INVITEs by what stays when one is forked on its way to us.
     requests: DashMap<RequestKey, CallId>,
+    /// Legs that have moved from one call to another: their tags and branches go on naming the first.
+    moved: DashMap<(CallId, Box<str>), CallId>,
     /// Calls that are up for their parties: the others only wait for their last transactions to end.
     up: AtomicUsize,
     /// Calls that are up, or whose last answers wait for their commit.
@@ -39,7 +41,10 @@ pub(super) struct Live {
 #[derive(Debug)]
 struct Slot {
     call: Call,
-    claim: InviteKeys,
+    /// Of the INVITE that began it, and of those that joined it by Replaces.
+    claims: Vec<InviteKeys>,
+    /// It has legs of other calls.
+    has_adopted: bool,
     is_up: bool,
     is_settled: bool,
     /// The earliest wake-up that the timers owe it.
@@ -137,8 +142,8 @@ pub(super) enum Claim {
 /// What a step left to do.
 #[derive(Debug)]
 pub(super) enum Turn {
-    /// No such call.
-    Unknown,
+    /// No such call: the event goes back.
+    Unknown(Box<CallEvent>),
     /// The call went on.
     Stepped {
         /// To be performed now, then [`Live::owed`] asked; empty: nothing, or somebody else does.
@@ -164,6 +169,7 @@ impl Live {
             calls: DashMap::with_shard_amount(SHARDS),
             claims: DashMap::with_shard_amount(SHARDS),
             requests: DashMap::with_shard_amount(SHARDS),
+            moved: DashMap::with_shard_amount(SHARDS),
             up: AtomicUsize::new(0),
             unsettled: AtomicUsize::new(0),
             settled: Notify::new(),
@@ -232,6 +238,44 @@ impl Live {
         Claim::Merged
     }
 
+    /// Makes an INVITE that was [claimed](Self::claim) for a call that is there its own; false: it is gone.
+    pub(super) fn keep_claim(&self, keys: &InviteKeys, id: CallId) -> bool {
+        if let Some(mut slot) = self.calls.get_mut(&id) {
+            slot.claims.push(keys.clone());
+            return true;
+        }
+        self.claims.remove(&keys.transaction);
+        self.requests.remove(&keys.request);
+        false
+    }
+
+    /// The call that has the leg of this SIP Call-ID which tag or branch say is `named`'s.
+    pub(super) fn home_of(&self, named: CallId, call_id: &str) -> CallId {
+        if self.moved.is_empty() {
+            return named;
+        }
+        self.moved.get(&(named, call_id.into())).map_or(named, |home| *home)
+    }
+
+    /// Legs of these SIP Call-IDs have moved from one call to another, which has them by now.
+    pub(super) fn moved(&self, from: CallId, to: CallId, call_ids: Vec<Box<str>>) {
+        for call_id in call_ids {
+            // What named an earlier home names this one.
+            for mut entry in self.moved.iter_mut().filter(|entry| entry.key().1 == call_id && *entry.value() == from) {
+                *entry.value_mut() = to;
+            }
+            self.moved.insert((from, call_id), to);
+        }
+        if let Some(mut slot) = self.calls.get_mut(&to) {
+            slot.has_adopted = true;
+        }
+    }
+
+    /// Whose call it is to hand on at the console; `None`: there is no such call that is up, or nobody may now.
+    pub(super) fn holder(&self, id: CallId) -> Option<EmployeeId> {
+        self.calls.get(&id)?.call.may_be_handed_on_by().cloned()
+    }
+
     /// Puts in the call that claimed this INVITE.
     pub(super) fn insert(&self, call: Call, claim: InviteKeys) {
         let id = call.id();
@@ -239,7 +283,8 @@ impl Live {
         self.unsettled.fetch_add(1, Ordering::AcqRel);
         let slot = Slot {
             call,
-            claim,
+            claims: vec![claim],
+            has_adopted: false,
             is_up: true,
             is_settled: false,
             armed: None,
@@ -252,7 +297,7 @@ impl Live {
 
     /// Tells a call of an event.
     pub(super) fn step(&self, id: CallId, now: Now, event: CallEvent, env: &dyn Env, wire: &dyn Wire) -> Turn {
-        let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown };
+        let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown(Box::new(event)) };
         let was_saved = matches!(event, CallEvent::Saved);
         let turn = slot.step(now, event, env, wire);
         self.count(&mut slot, was_saved);
@@ -261,7 +306,7 @@ impl Live {
 
     /// Wakes a call whose wake-up came due; arms the next where it was not the call's time yet.
     pub(super) fn wake(&self, id: CallId, now: Now, env: &dyn Env, wire: &dyn Wire) -> Turn {
-        let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown };
+        let Some(mut slot) = self.calls.get_mut(&id) else { return Turn::Unknown(Box::new(CallEvent::Wake)) };
         slot.armed = None;
         if slot.call.next_wakeup().is_none_or(|at| at > now.mono) {
             return slot.turn(false);
@@ -281,8 +326,13 @@ impl Live {
     /// Takes a call out, with its claim.
     pub(super) fn remove(&self, id: CallId) -> Option<Removed> {
         let (_, mut slot) = self.calls.remove(&id)?;
-        self.claims.remove(&slot.claim.transaction);
-        self.requests.remove(&slot.claim.request);
+        for claim in &slot.claims {
+            self.claims.remove(&claim.transaction);
+            self.requests.remove(&claim.request);
+        }
+        if slot.has_adopted {
+            self.moved.retain(|_, home| *home != id);
+        }
         self.leave_up(&mut slot);
         self.settle(&mut slot);
         Some(Removed { call: slot.call, armed: slot.armed, busy: slot.busy })

@@ -40,7 +40,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 pub use self::clock::Clock;
-pub use self::handle::{Handle, NotReady, PresenceError, ReloadError};
+pub use self::handle::{HandOnError, Handle, NotReady, PresenceError, ReloadError};
 
 use self::admission::Admission;
 use self::events::Events;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Inner;
 use super::live::{Arm, Busy, Owed, Removed, Turn, Wire};
 use crate::base::{CallId, Instant, Pii, Way};
-use crate::call::{CallAction, CallEvent};
+use crate::call::{CallAction, CallEvent, Word};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};
 use crate::crm::{Crm, WhoCalls};
 use crate::net::sink::Path;
@@ -37,6 +37,35 @@ impl Inner {
         self.follow(call, turn)
     }
 
+    /// One call says something to another.
+    fn say(self: &Arc<Self>, from: CallId, to: CallId, word: Word) {
+        let to = match &word {
+            Word::Asks { replaces, .. } => self.live.home_of(to, &replaces.call_id),
+            _ => to,
+        };
+        let given: Vec<Box<str>> = match &word {
+            Word::Gives(gift) => gift.sip_call_ids().map(Into::into).collect(),
+            _ => Vec::new(),
+        };
+        let now = self.clock.now();
+        let view = self.house.view(&self.outbound, Some(&self.registrar), now.mono);
+        match self.live.step(to, now, CallEvent::Said { from, word }, &view, &**self) {
+            Turn::Unknown(event) => {
+                if let CallEvent::Said { word, .. } = *event {
+                    // Its actions are owed behind this one.
+                    self.tell(from, CallEvent::Unheard(word));
+                }
+            }
+            turn => {
+                // Not before the other call has them: until then this one passes on what comes for them.
+                if !given.is_empty() {
+                    self.live.moved(from, to, given);
+                }
+                self.follow(to, turn);
+            }
+        }
+    }
+
     /// A call's wake-up came due.
     pub(super) fn wake(self: &Arc<Self>, call: CallId) {
         let now = self.clock.now();
@@ -47,7 +76,7 @@ impl Inner {
 
     fn follow(self: &Arc<Self>, call: CallId, turn: Turn) -> bool {
         let (mut perform, arm) = match turn {
-            Turn::Unknown => return false,
+            Turn::Unknown(_) => return false,
             Turn::Crashed => {
                 self.crashed(call);
                 return true;
@@ -110,6 +139,7 @@ impl Inner {
             }
             CallAction::Transferred { kind, result } => self.metrics.transferred(kind, result),
             CallAction::Silent(hop) => self.house.lost(hop.remote, self.clock.now().mono),
+            CallAction::Say { to, word } => self.say(call, to, word),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
             CallAction::Finish => self.finish(call),
         }

@@ -17,13 +17,14 @@ use super::strangers::modest;
 use super::surviving::surviving;
 use super::who::{Who, wants_password};
 use crate::base::{CallId, EmployeeId, Hop, Transport, Way};
-use crate::call::{Beginning, Call, CallEvent};
+use crate::call::{Beginning, Call, CallEvent, Replacing};
 use crate::net::sink::{Path, Sink};
 use crate::route::directory::Directory;
 use crate::route::{self, Entry, Origin, Refusal};
 use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag, is_loop};
 use crate::sip::message::{
-    self, Fault, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
+    self, Fault, Headers, Limits, Message, Name, ParseError, Replaces, Request, Response, Status, inspect, method_text,
+    parse,
 };
 use crate::sip::outside::is_outside;
 use crate::sip::transaction::ServerKey;
@@ -109,6 +110,7 @@ impl Inner {
                 if branch.is_some_and(is_outside) {
                     self.hear_beyond(came.path, response);
                 } else if let Some(call) = branch.and_then(call_of_branch)
+                    && let call = self.home_of(call, &response.headers)
                     && self.may_answer(call, came.path, &response)
                 {
                     self.hand_over(call, came.path, response.into());
@@ -119,6 +121,11 @@ impl Inner {
                 self.requested(came, request);
             }
         }
+    }
+
+    /// The call that has the leg of a message: one that has moved is not where its tags and branches say.
+    fn home_of(&self, named: CallId, headers: &Headers) -> CallId {
+        self.live.home_of(named, headers.call_id().map(AsRef::<str>::as_ref).unwrap_or_default())
     }
 
     /// Whether nothing that comes by this way is read, for it was refused too often.
@@ -163,14 +170,16 @@ impl Inner {
         let path = came.path;
         let known = match request.headers.to_tag() {
             // RFC 3261 §12.2.2: "If the request has a tag in the To header field", it is inside a dialog.
-            Some(tag) => call_of_tag(tag).filter(|call| self.live.has(*call)),
+            Some(tag) => {
+                call_of_tag(tag).map(|call| self.home_of(call, &request.headers)).filter(|call| self.live.has(*call))
+            }
             None => match request.method {
                 Method::Invite | Method::Ack => self.live.claimed(&ServerKey::of(&request)),
                 Method::Cancel => self.live.claimed(&ServerKey::of_canceled(&request)),
                 _ => None,
             },
         };
-        match known {
+        match known.map(|call| self.home_of(call, &request.headers)) {
             Some(call) => {
                 if !self.may_say(call, path, &request) {
                     return self.refuse_inside(came, &request);
@@ -257,10 +266,7 @@ impl Inner {
             Who::Wrong => return self.forbid_password(came, &request),
             Who::Ignored => return,
         };
-        // RFC 3891 §3: "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not
-        // Exist response." None is taken over by this release, and ringing somebody new would be no take-over.
-        let takes_over = request.headers.has(&Name::Replaces);
-        if needs_dialog(request.method) || takes_over {
+        if needs_dialog(request.method) {
             return self.answer(path, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
         }
         // A CANCEL is never inspected, and never gets here. Methods come before all else (RFC 3261 §8.2.1).
@@ -273,7 +279,43 @@ impl Inner {
         if is_loop(&request) {
             return self.refuse(came, Response::to(&request, Status::LOOP_DETECTED));
         }
+        if request.headers.has(&Name::Replaces) {
+            return self.replacing(came, &origin, request, &keys);
+        }
         self.invited(came, &origin, request, keys);
+    }
+
+    /// An INVITE that wants the place of a party of a call that is up.
+    fn replacing(self: &Arc<Self>, came: Came, origin: &Origin, request: Request, keys: &InviteKeys) {
+        let refuse = |node: &Self, request: &Request, status| node.refuse(came, Response::to(request, status));
+        let replaces = one_replaces(&request);
+        // RFC 3891 §3: "If more than one Replaces header field is present in an INVITE …, the UAS MUST reject the
+        // request with a 400 Bad Request response."
+        let Some(replaces) = replaces else { return refuse(self, &request, Status::BAD_REQUEST) };
+        let call = call_of_tag(&replaces.to_tag)
+            .or_else(|| call_of_tag(&replaces.from_tag))
+            .map(|call| self.live.home_of(call, &replaces.call_id));
+        // "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not Exist response."
+        // Nobody at a trunk has a place in a call of ours to give away.
+        let known = call.filter(|call| self.live.has(*call) && !matches!(origin, Origin::Trunk(_) | Origin::Stranger));
+        let Some(call) = known else { return refuse(self, &request, Status::CALL_DOES_NOT_EXIST) };
+        let directory = self.house.directory();
+        let identities = message::identities(&request);
+        let Some(by) = route::inbound::employee_of(&directory, origin, &identities).map(|e| e.id.clone()) else {
+            return refuse(self, &request, Status::FORBIDDEN);
+        };
+        match self.live.claim(keys, call) {
+            Claim::New => {}
+            Claim::Known(_) => return,
+            Claim::Merged => return refuse(self, &request, Status::LOOP_DETECTED),
+        }
+        if !self.live.keep_claim(keys, call) {
+            return refuse(self, &request, Status::CALL_DOES_NOT_EXIST);
+        }
+        let referred_by = request.headers.address(&Name::ReferredBy).map(|address| message::party(&address).user);
+        let received = Received { message: request.into(), hop: self.outbound.back(came.path) };
+        let is_phone = matches!(origin, Origin::Phone(_));
+        self.tell(call, CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone, referred_by })));
     }
 
     pub(super) fn not_allowed(&self, path: Path, request: &Request) {
@@ -435,6 +477,12 @@ pub(super) fn located(path: Path, mut response: Response) -> Response {
 /// RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
 pub(super) fn response_target(path: Path, response: &Response) -> SocketAddr {
     if path.transport.is_reliable() { path.remote } else { response.headers.response_target(path.remote) }
+}
+
+/// The one dialog that an INVITE wants to replace.
+fn one_replaces(request: &Request) -> Option<Replaces> {
+    let mut all = request.headers.all(&Name::Replaces);
+    all.next().filter(|_| all.next().is_none()).and_then(|value| Replaces::parse(value))
 }
 
 /// The employee who calls a number outside.

@@ -25,6 +25,7 @@ pub(crate) struct House {
     pub phones: HashMap<EmployeeId, Vec<SocketAddr>>,
     pub channels: Channels,
     pub us: SocketAddr,
+    pub transport: Transport,
 }
 
 impl House {
@@ -79,7 +80,7 @@ impl Env for House {
         let fresh = |remote: &SocketAddr| tried.iter().all(|t| t.hop.remote != *remote);
         let mut left = peers.iter().flat_map(|peer| &peer.ways).map(|way| way.address).filter(fresh);
         let (remote, more) = (left.next()?, left.next().is_some());
-        let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us, name: None };
+        let hop = Hop { transport: self.transport, local: self.us, remote, advertised: self.us, name: None };
         Some(Target {
             account: reach::account(&self.directory, destination),
             silence: more.then(|| reach::failover_after(&self.directory, destination)),

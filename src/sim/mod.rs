@@ -20,13 +20,13 @@ pub(crate) use house::House;
 pub(crate) use network::{Network, Weather};
 
 use crate::base::{CallId, EmployeeId, Hop, Ids, Instant, Now, Transport, Wall};
-use crate::call::{Beginning, Call, CallAction, CallEvent, Publication};
+use crate::call::{Beginning, Call, CallAction, CallEvent, Publication, Replacing, Word};
 use crate::crm::model::{Lookup, WriteNews};
 use crate::route::directory::Directory;
 use crate::route::plan::Presence;
-use crate::route::{Origin, Refusal, inbound, origin};
-use crate::sip::agent::{Received, Transmit, call_of};
-use crate::sip::message::{Limits, Message, Request, invitation, parse};
+use crate::route::{Dialled, Origin, Refusal, inbound, origin};
+use crate::sip::agent::{Received, Transmit, call_of, call_of_tag};
+use crate::sip::message::{Limits, Message, Name, Replaces, Request, invitation, parse, party};
 use crate::sip::subscription::{DialogInfo, Watched};
 use crate::sip::transaction::{ServerKey, Timers};
 pub(crate) use crate::softphone::{Act, Party, State};
@@ -46,6 +46,7 @@ enum Event {
     CrmSaid { call: CallId, lookup: Lookup },
     Saved { call: CallId },
     Wrote { call: CallId, news: WriteNews },
+    Said { from: CallId, to: CallId, word: Word },
 }
 
 /// The whole world of a test.
@@ -65,12 +66,21 @@ pub(crate) struct Sim {
     pub scripts: HashMap<String, Vec<(Duration, Act)>>,
     /// All phones and customers want their provisionals acknowledged.
     pub insist_on_prack: bool,
+    /// Everything goes by streams: nothing is lost or overtaken, and nothing is sent twice.
+    pub transport: Transport,
+    /// Transfers that came to an end: kind and result.
+    pub transfers: Vec<(&'static str, &'static str)>,
+    /// What nobody's request was answered, by the shell.
+    pub refused: Vec<u16>,
+    said_to_carrier: Vec<Bytes>,
     /// Peers at which nothing arrives.
     dead: Vec<SocketAddr>,
     /// Whose registered phones are where, and how they are called.
     phone_names: HashMap<SocketAddr, (EmployeeId, String)>,
     network: Network,
     claims: HashMap<ServerKey, CallId>,
+    /// Legs that are in another call than the one that their tags name.
+    moved: HashMap<(CallId, Box<str>), CallId>,
     queue: BTreeMap<(Instant, u64), Event>,
     seq: u64,
     ids: Ids,
@@ -93,6 +103,7 @@ impl Sim {
                 phones: HashMap::new(),
                 channels: crate::call::Channels::default(),
                 us,
+                transport: Transport::Udp,
             },
             crm: Crm::default(),
             calls: BTreeMap::new(),
@@ -102,10 +113,15 @@ impl Sim {
             lamps: Vec::new(),
             scripts: HashMap::new(),
             insist_on_prack: false,
+            transport: Transport::Udp,
+            transfers: Vec::new(),
+            refused: Vec::new(),
+            said_to_carrier: Vec::new(),
             dead: Vec::new(),
             phone_names: HashMap::new(),
             network: Network::new(ids.fork()),
             claims: HashMap::new(),
+            moved: HashMap::new(),
             queue: BTreeMap::new(),
             seq: 0,
             ids,
@@ -150,6 +166,14 @@ impl Sim {
         self
     }
 
+    /// By streams, whatever the weather.
+    pub(crate) fn by_tcp(mut self) -> Self {
+        self.transport = Transport::Tcp;
+        self.house.transport = Transport::Tcp;
+        self.network.set(Weather::default());
+        self
+    }
+
     /// This peer hears nothing any more, or again.
     pub(crate) fn dies(&mut self, at: &str, is_dead: bool) -> &mut Self {
         let at = at.parse().expect("an address");
@@ -182,6 +206,7 @@ impl Sim {
         if self.insist_on_prack {
             party.ua.insist_on_prack();
         }
+        party.transport = self.transport;
         let sends = party.call(self.now, user, from, offer);
         self.parties.push((id, party));
         self.schedule(id, script.iter().map(|(ms, act)| (Duration::from_millis(*ms), act.clone())));
@@ -226,9 +251,136 @@ impl Sim {
     #[track_caller]
     pub(crate) fn act(&mut self, name: &str, act: Act) -> &mut Self {
         let at = self.parties.iter().rposition(|(_, p)| p.name == name).unwrap_or_else(|| panic!("{name} has no call"));
-        let sends = self.parties[at].1.act(self.now, &act);
-        self.send_all(sends);
+        self.act_at(at, &act);
         self
+    }
+
+    /// This call of a phone's does something now.
+    pub(crate) fn act_by(&mut self, party: CallId, act: &Act) {
+        if let Some(at) = self.parties.iter().position(|(id, _)| *id == party) {
+            self.act_at(at, act);
+        }
+    }
+
+    /// The first call that this phone has had does something now.
+    #[track_caller]
+    pub(crate) fn act_first(&mut self, name: &str, act: Act) -> &mut Self {
+        let at = self.parties.iter().position(|(_, p)| p.name == name).unwrap_or_else(|| panic!("{name} has no call"));
+        self.act_at(at, &act);
+        self
+    }
+
+    /// The first call that this phone has had.
+    #[track_caller]
+    pub(crate) fn first(&self, name: &str) -> &Party {
+        &self.parties.iter().find(|(_, p)| p.name == name).unwrap_or_else(|| panic!("{name} has no call")).1
+    }
+
+    fn act_at(&mut self, at: usize, act: &Act) {
+        let by = (self.parties[at].1.name.clone(), self.parties[at].0);
+        match act {
+            Act::Consult(to) if self.parties[at].1.state == State::Up && self.is_employee(&by.0) => {
+                let extension = self.extension(&by.0);
+                self.caller(&by.0, OFFICE, to, Some(&extension), true, &[]);
+            }
+            Act::ReferToConsulted { on_second } => self.refer_to_consulted(&by.0, *on_second),
+            Act::TakePlaceOf(whose) => {
+                let replaced = self.parties.iter().rev().find(|(_, p)| p.name == *whose);
+                if let Some(replaces) = replaced.and_then(|(_, p)| p.replaced_by()) {
+                    let sent_by = self.extension(whose);
+                    self.replacing(&by.0, replaces, Some(&sent_by));
+                }
+            }
+            Act::Consult(_) => {}
+            act => {
+                let sends = self.parties[at].1.act(self.now, act);
+                self.send_all(sends);
+            }
+        }
+    }
+
+    fn is_employee(&self, name: &str) -> bool {
+        self.house.directory.employee(&name.into()).is_some()
+    }
+
+    fn extension(&self, name: &str) -> String {
+        self.house.directory.employee(&name.into()).and_then(|e| e.extension.clone()).unwrap_or_else(|| name.to_owned())
+    }
+
+    /// Somebody sends an INVITE with this Replaces, from the PBX; gives what names her call.
+    pub(crate) fn replacing(&mut self, name: &str, replaces: Replaces, referred_by: Option<&str>) -> CallId {
+        let extension = self.extension(name);
+        self.replacing_from((name, OFFICE, &extension), replaces, referred_by)
+    }
+
+    /// The same from anywhere, as anybody.
+    pub(crate) fn replacing_from(
+        &mut self,
+        (name, at, from): (&str, &str, &str),
+        replaces: Replaces,
+        referred_by: Option<&str>,
+    ) -> CallId {
+        let media = 40_000 + 2 * u16::try_from(self.parties.len()).expect("few");
+        let (id, mut party) = Party::new(name, at.parse().expect("an address"), self.us, &mut self.ids, media);
+        party.transport = self.transport;
+        let referred_by = referred_by.map(|user| format!("<sip:{user}@{OFFICE}>"));
+        let sends = party.call_in_place(self.now, from, replaces, referred_by);
+        self.parties.push((id, party));
+        self.send_all(sends);
+        id
+    }
+
+    /// A phone with two calls hands the far end of one on to that of the other, by REFER with Replaces.
+    fn refer_to_consulted(&mut self, name: &str, on_second: bool) {
+        let mine: Vec<usize> = (0..self.parties.len()).filter(|at| self.parties[*at].1.name == name).collect();
+        let [.., first, second] = mine[..] else { return };
+        let (on, other) = if on_second { (second, first) } else { (first, second) };
+        let Some(replaces) = self.parties[other].1.replaced_by() else { return };
+        let escaped = replaces.to_string().replace(';', "%3B").replace('=', "%3D").replace('@', "%40");
+        let act = Act::Refer(format!("sip:203@10.0.0.5?Replaces={escaped}"));
+        let sends = self.parties[on].1.act(self.now, &act);
+        self.send_all(sends);
+    }
+
+    /// The console's button, on the only call that is up.
+    #[track_caller]
+    pub(crate) fn hand_on(&mut self, to: Dialled) -> &mut Self {
+        let up: Vec<CallId> = self.calls.iter().filter(|(_, call)| !call.is_ended()).map(|(id, _)| *id).collect();
+        let [id] = up[..] else { panic!("{} calls are up", up.len()) };
+        self.tell(id, CallEvent::HandOn(to));
+        self
+    }
+
+    /// The console's button, on every call that it may be pressed for.
+    pub(crate) fn hand_on_all(&mut self, extension: &str) {
+        let dir = self.house.directory.clone();
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            let holder = self.calls[&id].may_be_handed_on_by().and_then(|holder| dir.employee(holder));
+            let to = holder
+                .and_then(|by| crate::route::dial(&dir, &crate::route::Dialler::employee(&dir, by), extension).ok());
+            if let Some(to) = to {
+                self.tell(id, CallEvent::HandOn(to));
+            }
+        }
+    }
+
+    /// Whoever still talks hangs up, and whoever still calls gives up.
+    pub(crate) fn everybody_gives_up(&mut self) -> &mut Self {
+        for at in 0..self.parties.len() {
+            let act = if self.parties[at].1.state == State::Up { Act::HangUp } else { Act::Cancel };
+            self.act_at(at, &act);
+        }
+        self
+    }
+
+    /// No leg is remembered to be elsewhere.
+    pub(crate) fn homes_are_forgotten(&self) -> bool {
+        self.moved.is_empty()
+    }
+
+    /// Every message that `ramal` has sent to the carrier.
+    pub(crate) fn said_to_carrier(&self) -> &[Bytes] {
+        &self.said_to_carrier
     }
 
     /// Runs until `so`, at most ten simulated minutes.
@@ -324,10 +476,10 @@ impl Sim {
             Event::Datagram { from, to, bytes } if to == self.us => self.arrive_here(from, bytes),
             Event::Datagram { from, to, bytes } => self.arrive_there(from, to, bytes),
             Event::Act { party, act } => {
-                let Some((_, p)) = self.parties.iter_mut().find(|(id, _)| *id == party) else { return };
-                let sends = p.act(self.now, &act);
-                self.send_all(sends);
+                let Some(at) = self.parties.iter().position(|(id, _)| *id == party) else { return };
+                self.act_at(at, &act);
             }
+            Event::Said { from, to, word } => self.said(from, to, word),
             Event::CrmSaid { call, lookup } => self.tell(call, CallEvent::CrmSaid(lookup)),
             Event::Saved { call } => self.tell(call, CallEvent::Saved),
             Event::Wrote { call, news } => self.tell(call, CallEvent::CrmWrote(news)),
@@ -336,6 +488,14 @@ impl Sim {
 
     fn send_all(&mut self, sends: Vec<Transmit>) {
         for transmit in sends {
+            if transmit.hop.local == self.us && transmit.hop.remote == CARRIER.parse().expect("an address") {
+                self.said_to_carrier.push(transmit.bytes.clone());
+            }
+            assert!(
+                !(transmit.again && transmit.hop.transport.is_reliable() && is_request(&transmit.bytes)),
+                "a stream needs no retransmission: {:?}",
+                transmit.bytes
+            );
             for after in self.network.carry(&transmit.bytes) {
                 let (from, to, bytes) = (transmit.hop.local, transmit.hop.remote, transmit.bytes.clone());
                 self.at(after, Event::Datagram { from, to, bytes });
@@ -353,10 +513,16 @@ impl Sim {
             Message::Response(_) => None,
         };
         let known = call_of(&message).or_else(|| key.as_ref().and_then(|k| self.claims.get(k).copied()));
+        let known = known.map(|call| self.home_of(call, message.headers().call_id().map_or("", |id| &**id)));
         if let Message::Request(request) = &mut message {
             request.headers.stamp_source(from);
         }
-        let hop = Hop { transport: Transport::Udp, local: self.us, remote: from, advertised: self.us, name: None };
+        let hop = Hop { transport: self.transport, local: self.us, remote: from, advertised: self.us, name: None };
+        if let (None, Message::Request(request), Some(key)) = (known, &message, &key)
+            && request.headers.has(&Name::Replaces)
+        {
+            return self.arrive_replacing(from, request, key.clone(), hop);
+        }
         let id = match (known, &message, key) {
             (Some(id), _, _) => id,
             (None, Message::Request(request), Some(key)) if request.method == rsip::Method::Invite => {
@@ -371,6 +537,54 @@ impl Sim {
             _ => return, // nobody's: the shell answers 481, which no test here waits for
         };
         self.tell(id, CallEvent::Received(Box::new(Received { message, hop })));
+    }
+
+    fn home_of(&self, named: CallId, call_id: &str) -> CallId {
+        self.moved.get(&(named, call_id.into())).map_or(named, |home| *home)
+    }
+
+    /// As `node::receive` does it.
+    fn arrive_replacing(&mut self, from: SocketAddr, request: &Request, key: ServerKey, hop: Hop) {
+        let dir = self.house.directory.clone();
+        let origin = origin(&dir, from);
+        let value = request.headers.get(&Name::Replaces).map(|value| &**value).unwrap_or_default();
+        let Some(replaces) = Replaces::parse(value) else { return self.refused.push(400) };
+        let call = call_of_tag(&replaces.to_tag).map(|call| self.home_of(call, &replaces.call_id));
+        let inside = !matches!(origin, Origin::Trunk(_) | Origin::Stranger);
+        let Some(call) = call.filter(|call| inside && self.calls.contains_key(call)) else {
+            return self.refused.push(481);
+        };
+        let by = crate::route::inbound::employee_of(&dir, &origin, &invitation(request).identities);
+        let Some(by) = by.map(|e| e.id.clone()) else { return self.refused.push(403) };
+        self.claims.insert(key, call);
+        let referred_by = request.headers.address(&Name::ReferredBy).map(|address| party(&address).user);
+        let received = Received { message: request.clone().into(), hop };
+        self.tell(
+            call,
+            CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone: false, referred_by })),
+        );
+    }
+
+    /// As `node::perform` does it.
+    fn said(&mut self, from: CallId, to: CallId, word: Word) {
+        let to = match &word {
+            Word::Asks { replaces, .. } => self.home_of(to, &replaces.call_id),
+            _ => to,
+        };
+        let given: Vec<Box<str>> = match &word {
+            Word::Gives(gift) => gift.sip_call_ids().map(Into::into).collect(),
+            _ => Vec::new(),
+        };
+        if !self.calls.contains_key(&to) {
+            return self.tell(from, CallEvent::Unheard(word));
+        }
+        self.tell(to, CallEvent::Said { from, word });
+        for call_id in given {
+            for (_, home) in self.moved.iter_mut().filter(|((_, id), home)| *id == call_id && **home == from) {
+                *home = to;
+            }
+            self.moved.insert((from, call_id), to);
+        }
     }
 
     fn begin(&mut self, from: SocketAddr, request: &Request) -> Option<CallId> {
@@ -426,7 +640,7 @@ impl Sim {
             },
         };
         let Some((_, party)) = self.parties.iter_mut().find(|(p, _)| *p == id) else { return };
-        let hop = Hop { transport: Transport::Udp, local: to, remote: from, advertised: to, name: None };
+        let hop = Hop { transport: self.transport, local: to, remote: from, advertised: to, name: None };
         let sends = party.receive(self.now, &Received { message, hop });
         self.send_all(sends);
     }
@@ -451,6 +665,7 @@ impl Sim {
         if self.insist_on_prack {
             party.ua.insist_on_prack();
         }
+        party.transport = self.transport;
         self.parties.push((id, party));
         let script = self.scripts.get(&name).cloned().unwrap_or_else(|| vec![(Duration::from_millis(20), Act::Ring)]);
         self.schedule(id, script);
@@ -508,11 +723,14 @@ impl Sim {
                 let shown = self.calls.get(&id).map(|call| call.lamps(&watched)).unwrap_or_default();
                 self.lamps.push((watched, id, shown));
             }
-            CallAction::Transferred { .. } | CallAction::Silent(_) | CallAction::PostDialDelay(_) => {}
+            CallAction::Say { to, word } => self.at(Duration::ZERO, Event::Said { from: id, to, word }),
+            CallAction::Transferred { kind, result } => self.transfers.push((kind, result)),
+            CallAction::Silent(_) | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {
                 let call = self.calls.remove(&id).expect("only a call that is there finishes");
                 assert_eq!(call.next_wakeup(), None, "a finished call has no timer left");
                 self.claims.retain(|_, c| *c != id);
+                self.moved.retain(|_, home| *home != id);
                 self.done.push(call);
             }
         }
@@ -523,4 +741,8 @@ impl Sim {
             self.at(after, Event::Wrote { call, news });
         }
     }
+}
+
+fn is_request(bytes: &[u8]) -> bool {
+    !bytes.starts_with(b"SIP/2.0")
 }

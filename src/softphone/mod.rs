@@ -10,6 +10,7 @@ use crate::sip::agent::{
     AgentOut, CallerId, CancelReason, ForkId, Invitation, LegEvent, OutgoingInvite, Reason, Received, RequestId,
     Target, Transmit, UserAgent,
 };
+use crate::sip::message::{Name, Replaces};
 use crate::sip::transaction::Timers;
 
 /// What somebody does by herself.
@@ -35,6 +36,15 @@ pub enum Act {
     CancelBecause(Reason),
     /// REFER to this URI.
     Refer(String),
+    /// A second call, to this extension: done by who drives the phone, as are the next two.
+    Consult(String),
+    /// REFER in her first call, or in the second, that names the other one by Replaces.
+    ReferToConsulted {
+        /// In the second.
+        on_second: bool,
+    },
+    /// An INVITE with Replaces: takes the place of this phone in its call.
+    TakePlaceOf(String),
     /// Re-INVITE, sendonly.
     Hold,
     /// Re-INVITE with the connection address 0.0.0.0, as RFC 2543 held.
@@ -49,6 +59,10 @@ pub enum Act {
     Update,
     /// The same before the answer.
     EarlyUpdate,
+    /// UPDATE without one, that says who speaks now: an extension.
+    UpdateIdentity(String),
+    /// Re-INVITE that says who speaks now: an extension.
+    ReinviteIdentity(String),
     /// INFO with a digit.
     Info,
 }
@@ -81,6 +95,8 @@ pub struct Party {
     pub state: State,
     /// What her INVITE said, where she was called.
     pub invitation: Option<Invitation>,
+    /// The Replaces of her INVITE, where she was called.
+    pub replaces: Option<String>,
     /// The last description that the other side sent: where her voice goes.
     pub heard: Option<Bytes>,
     /// What happened to her, for asserts: `180`, `200`, `reinvite sendonly`, `notify 100`.
@@ -90,6 +106,10 @@ pub struct Party {
     media: u16,
     version: u64,
     leg: LegId,
+    /// She refuses every offer inside her dialog with 488.
+    pub refuses_offers: bool,
+    /// By what she calls.
+    pub transport: Transport,
     /// She answers an offer with her own media as they are.
     direction: &'static str,
 }
@@ -106,19 +126,22 @@ impl Party {
             ua,
             state: State::Calling,
             invitation: None,
+            replaces: None,
             heard: None,
             log: Vec::new(),
             finals: 0,
             media,
             version: 1,
             leg: LegId::A,
+            refuses_offers: false,
+            transport: Transport::Udp,
             direction: "sendrecv",
         };
         (call, party)
     }
 
     fn hop(&self) -> Hop {
-        Hop { transport: Transport::Udp, local: self.at, remote: self.us, advertised: self.at, name: None }
+        Hop { transport: self.transport, local: self.at, remote: self.us, advertised: self.at, name: None }
     }
 
     /// What she says of her media.
@@ -133,15 +156,33 @@ impl Party {
 
     /// Calls `user`; `offer` false: leaves the offer to the other side.
     pub fn call(&mut self, now: Now, user: &str, from: Option<&str>, offer: bool) -> Vec<Transmit> {
-        self.invite(now, user, from, (false, offer))
+        self.invite(now, user, from, (false, offer), (None, None))
     }
 
     /// Calls `user` and asks that nobody beyond `ramal` is told who calls, where `private`.
     pub fn call_privately(&mut self, now: Now, user: &str, asserted: &str, private: bool) -> Vec<Transmit> {
-        self.invite(now, user, Some(asserted), (private, true))
+        self.invite(now, user, Some(asserted), (private, true), (None, None))
     }
 
-    fn invite(&mut self, now: Now, user: &str, from: Option<&str>, (private, offer): (bool, bool)) -> Vec<Transmit> {
+    /// Calls to take this place, and says who sent her.
+    pub fn call_in_place(
+        &mut self,
+        now: Now,
+        from: &str,
+        replaces: Replaces,
+        referred_by: Option<String>,
+    ) -> Vec<Transmit> {
+        self.invite(now, "ramal", Some(from), (false, true), (Some(replaces), referred_by))
+    }
+
+    fn invite(
+        &mut self,
+        now: Now,
+        user: &str,
+        from: Option<&str>,
+        (private, offer): (bool, bool),
+        (replaces, referred_by): (Option<Replaces>, Option<String>),
+    ) -> Vec<Transmit> {
         let mut out = AgentOut::default();
         let target = Target::new(format!("sip:{user}@{}", self.us), self.hop());
         let invite = OutgoingInvite {
@@ -149,8 +190,9 @@ impl Party {
             private,
             max_forwards: 70,
             offer: offer.then(|| self.sdp()),
-            referred_by: None,
+            referred_by,
             diversion: None,
+            replaces,
         };
         self.leg = self.ua.invite(now, &target, &invite, &mut out);
         out.sends
@@ -159,6 +201,11 @@ impl Party {
     /// Takes a message.
     pub fn receive(&mut self, now: Now, received: &Received) -> Vec<Transmit> {
         let mut out = AgentOut::default();
+        if self.invitation.is_none()
+            && let Some(replaces) = received.message.headers().get(&Name::Replaces)
+        {
+            self.replaces = Some(replaces.to_string());
+        }
         self.ua.receive(now, received, &mut out);
         self.settle(now, out)
     }
@@ -241,6 +288,14 @@ impl Party {
                 let (fork, sdp) = (ForkId { leg: self.leg, n: 0 }, self.sdp());
                 self.ua.update_early(now, self.leg, fork, sdp, &mut out);
             }
+            Act::UpdateIdentity(who) if up => {
+                self.ua.identify_as(now, self.leg, (who, None), &mut out);
+            }
+            Act::ReinviteIdentity(who) if up && self.ua.may_offer(self.leg) => {
+                self.version += 1;
+                let sdp = self.sdp();
+                self.ua.identify_as(now, self.leg, (who, Some(sdp)), &mut out);
+            }
             Act::Info if up => {
                 let body = crate::sip::agent::Body {
                     content_type: "application/dtmf-relay".to_owned(),
@@ -252,6 +307,11 @@ impl Party {
             _ => {}
         }
         self.settle(now, out)
+    }
+
+    /// Her dialog, as the other side sees it: what a Replaces names it by.
+    pub fn replaced_by(&self) -> Option<Replaces> {
+        self.ua.dialog_named(self.leg)
     }
 
     fn offer(&mut self, now: Now, direction: &'static str, out: &mut AgentOut) {
@@ -324,6 +384,7 @@ impl Party {
                 });
                 self.ua.answer(now, request, 200, None, out);
             }
+            LegEvent::Identified { .. } => {}
             LegEvent::Referred { request, .. } => self.ua.answer(now, request, 603, None, out),
             LegEvent::Bye { request } => {
                 self.log.push("bye".to_owned());
@@ -344,6 +405,9 @@ impl Party {
     fn answer_offer(&mut self, now: Now, request: RequestId, offer: Option<&Bytes>, what: &str, out: &mut AgentOut) {
         let way = offer.map_or("offerless".to_owned(), |o| format!("{:?}", crate::sdp::direction(o)).to_lowercase());
         self.log.push(format!("{what} {way}"));
+        if self.refuses_offers {
+            return self.ua.answer(now, request, 488, None, out);
+        }
         self.heard = offer.cloned().or(self.heard.take());
         self.version += 1;
         let sdp = self.sdp();

@@ -101,8 +101,75 @@ fn invariants(sim: &mut Sim) {
     }
     // a call whose every INVITE was lost never was one
     assert_eq!(sim.crm.records.len(), sim.done.len(), "one record a call\n{}", sim.ladders());
-    assert_eq!(sim.crm.activities.len(), sim.done.len(), "one activity a call\n{}", sim.ladders());
+    let outside = sim.crm.records.iter().filter(|r| r.direction != crate::crm::model::Direction::Internal).count();
+    assert_eq!(sim.crm.activities.len(), outside, "one activity a call\n{}", sim.ladders());
+    assert!(sim.homes_are_forgotten());
     assert!(sim.house.busy.borrow().values().all(|n| *n == 0), "somebody still counts as busy");
+}
+
+/// What somebody does with a call once she has answered it, and when after that.
+fn whim(chance: &mut crate::base::Ids) -> Vec<(u64, Act)> {
+    let soon = 300 + chance.below(3_000);
+    let later = soon + chance.below(4_000);
+    let to = ["201", "202", "203", "204", "31988887777"][chance.below(5) as usize].to_owned();
+    let other = ["ana", "bruno", "carla", "dora"][chance.below(4) as usize].to_owned();
+    let mut acts = match chance.below(9) {
+        0 => vec![(soon, Act::Refer(format!("sip:{to}@pbx")))],
+        1 => vec![(soon, Act::Refer(format!("sip:{to}@pbx?Replaces=a%40b%3Bto-tag%3Dx%3Bfrom-tag%3Dy")))],
+        2..5 => {
+            let refer = Act::ReferToConsulted { on_second: chance.below(2) == 0 };
+            vec![(soon, Act::Hold), (soon + 100, Act::Consult(to)), (later + 100, refer)]
+        }
+        5 => vec![(soon, Act::TakePlaceOf(other))],
+        6 => vec![(soon, Act::ReinviteIdentity(to))],
+        7 => vec![(soon, Act::UpdateIdentity(to))],
+        _ => vec![(soon, Act::Hold), (later, Act::Resume)],
+    };
+    if chance.below(3) == 0 {
+        acts.push((later + chance.below(1_000), Act::HangUp));
+    }
+    acts
+}
+
+/// Calls that are handed on in every way, in this weather or by streams.
+fn transfers(seed: u64, weather: Option<Weather>) {
+    let mut chance = crate::base::Ids::seeded(seed);
+    let sim = Sim::new(seed, house().build()).knows(MARIA, "Maria", "ana");
+    let mut sim = match weather {
+        Some(weather) => sim.weather(weather),
+        None => sim.by_tcp(),
+    };
+    for who in ["ana", "bruno", "carla", "dora", "+5531988887777"] {
+        let (ring, then) = (chance.below(300), 400 + chance.below(4_000));
+        let script: Vec<_> = match chance.below(8) {
+            0 => vec![(ring, Act::Redirect(vec!["sip:204@pbx".into()]))],
+            1 => vec![(ring, Act::Ring), (then, Act::Reject(486))],
+            2 => vec![(ring, Act::Ring), (then, Act::TakePlaceOf("bruno".into()))],
+            _ => {
+                let acts = whim(&mut chance).into_iter().map(|(after, act)| (then + after, act));
+                [(ring, Act::Ring), (then, Act::Answer)].into_iter().chain(acts).collect()
+            }
+        };
+        sim = sim.phone_does(who, &script);
+    }
+    for _ in 0..2 {
+        let from = if chance.below(2) == 0 { MARIA } else { STRANGER };
+        let script = [(1_000 + chance.below(30_000), Act::Cancel), (9_000 + chance.below(40_000), Act::HangUp)];
+        sim.customer(Some(from), &script[chance.below(2) as usize..]);
+    }
+    let pressed = chance.below(4) == 0;
+    sim.run_for(ms(3_000 + chance.below(6_000)));
+    if pressed {
+        sim.hand_on_all(&["203", "204"][chance.below(2) as usize]);
+    }
+    sim.run_for(secs(80));
+    for _ in 0..6 {
+        sim.everybody_gives_up().run_for(secs(60));
+    }
+    invariants(&mut sim);
+    let told = sim.published.iter().filter(|p| p.event == "call.transferred").count();
+    let answered = sim.transfers.iter().filter(|(_, result)| *result == "answered").count();
+    assert_eq!(told, answered, "each transfer is told and counted\n{}", sim.ladders());
 }
 
 /// How many seeds; `RAMAL_SWEEP_SEEDS` asks for more.
@@ -119,4 +186,29 @@ fn two_hundred_seeds_of_bad_weather_keep_the_invariants() {
 #[test]
 fn fifty_seeds_of_foul_weather_keep_the_invariants() {
     sweep(1_000_000..1_000_000 + seeds(50), Weather { loss: 25, duplication: 20, reordering: 30 });
+}
+
+/// Every kind of transfer, of four sorts of network; whatever a seed of these has found is a test of its own.
+fn transfers_sweep(seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let weather = match seed % 4 {
+            0 => Some(Weather::default()),
+            1 => None,
+            2 => Some(Weather { loss: 10, duplication: 5, reordering: 10 }),
+            _ => Some(Weather { loss: 20, duplication: 20, reordering: 30 }),
+        };
+        let outcome = std::panic::catch_unwind(|| transfers(seed, weather));
+        assert!(outcome.is_ok(), "seed {seed} fails");
+    }
+}
+
+// In two halves, so that two cores share them.
+#[test]
+fn a_hundred_and_fifty_seeds_of_transfers_keep_the_invariants() {
+    transfers_sweep(0..seeds(150));
+}
+
+#[test]
+fn a_hundred_and_fifty_more_seeds_of_transfers_keep_the_invariants() {
+    transfers_sweep(2_000_000..2_000_000 + seeds(150));
 }

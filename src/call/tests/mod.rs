@@ -1,6 +1,8 @@
 //! Whole calls in the sim, a file for each thing a call can do.
 
+mod attended;
 mod bridge;
+mod connected;
 mod crm;
 mod dialogs;
 mod lamps;
@@ -9,7 +11,9 @@ mod phones;
 mod queue;
 mod redirect;
 mod setup;
+mod takeover;
 mod transfer;
+mod transfers_table;
 mod trunks;
 
 use std::time::Duration;

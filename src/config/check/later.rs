@@ -1,7 +1,7 @@
 //! What the files may say and this release does not do: told, never passed over in silence.
 
 use crate::config::fault::{At, Fault, Place, Report};
-use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawPbx, RawQueue, RawTrunk};
+use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawQueue, RawTrunk};
 use crate::config::settings::MediaMode;
 use crate::route::directory::{Fallback, UnknownClient};
 
@@ -52,7 +52,6 @@ pub(super) fn not_yet(raw: &Raw, whole: &Place, report: &Report) {
     media(raw, whole, report);
     crm(raw, report);
     raw.trunks.iter().for_each(|trunk| self::trunk(trunk, report));
-    raw.pbxs.iter().for_each(|pbx| self::pbx(pbx, report));
     raw.employees.iter().for_each(|employee| self::employee(employee, report));
     raw.queues.iter().for_each(|queue| self::queue(queue, report));
     raw.lines.iter().for_each(|line| self::line(line, report));
@@ -98,12 +97,6 @@ fn trunk(trunk: &RawTrunk, report: &Report) {
     let codecs = later.codecs.as_ref().filter(|codecs| !codecs.value.is_empty());
     tell(codecs.map(|at| &at.place), "codecs", "offers go through as they come");
     tell(on(later.media_from.as_ref()), "media_from", "media does not pass through ramal");
-}
-
-fn pbx(pbx: &RawPbx, report: &Report) {
-    let who = format!("pbx `{}`", pbx.name.as_ref().map_or("?", |name| &name.value));
-    let help = "a transfer inside the PBX is not seen: leads stay with whoever had them";
-    warn(on(pbx.connected_line.as_ref()), &format!("{who}: `connected_line`"), help, report);
 }
 
 fn employee(employee: &RawEmployee, report: &Report) {

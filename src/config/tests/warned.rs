@@ -43,7 +43,6 @@ fn keys_that_do_nothing_yet_are_told_one_by_one() {
 #[test]
 fn no_key_is_passed_over_in_silence() {
     for (above, key) in [
-        ("name = \"office\"", "connected_line = true"),
         ("name = \"sales\"", "max_wait = \"5m\""),
         ("id = \"ana\"", "role = \"admin\""),
         ("trunk = \"carrier\"", "unknown_client = \"offer\""),
@@ -55,6 +54,7 @@ fn no_key_is_passed_over_in_silence() {
     }
     for (above, key) in [
         ("name = \"carrier\"", "channels = 30\nforeign_cli = true\nfailover_after = \"3s\""),
+        ("name = \"office\"", "connected_line = true"),
         ("name = \"office\"", "connected_line = false"),
         ("id = \"ana\"", "role = \"employee\""),
         ("id = \"ana\"", "password = \"geheim\""),

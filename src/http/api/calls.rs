@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::{Asked, Named};
+use super::{Asked, Body, Named};
 use crate::base::CallId;
 use crate::crm::model::{CallRecord, CallState};
 use crate::http::error::ApiError;
 use crate::http::page::{self, CallQuery, Page, Whole};
 use crate::http::schema;
 use crate::http::shared::Shared;
+use crate::node::HandOnError;
 
 /// Lists calls, newest first, live and ended.
 #[utoipa::path(get, path = "/calls", tag = "calls", params(CallQuery), security(("token" = [])), responses(
@@ -62,6 +63,44 @@ pub(super) async fn hang_up(
     match shared.reader().call(id).await? {
         Some(_) => Err(ApiError::new(StatusCode::CONFLICT, "ended", format!("call {id} has ended already"))),
         None => Err(unknown(id)),
+    }
+}
+
+/// Whom a call is handed on to.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+pub(crate) struct TransferBody {
+    /// An extension, a queue's extension, or a number, as the employee would dial it.
+    to: String,
+}
+
+/// Hands a call on: `to` is rung while the two talk on, and takes the employee's place when she answers.
+#[utoipa::path(post, path = "/calls/{id}/transfer", tag = "calls", security(("token" = [])),
+    params(("id" = String, Path, description = "The call's id: 16 hex digits")), request_body = TransferBody, responses(
+    (status = 202, description = "It is being handed on: the call as it is", body = schema::Call),
+    (status = 401, description = "No token", body = schema::Error),
+    (status = 404, description = "No such call", body = schema::Error),
+    (status = 409, description = "Nobody talks, or it is being handed on already", body = schema::Error),
+    (status = 422, description = "`to` cannot be dialled by its employee", body = schema::Error)))]
+pub(super) async fn transfer(
+    State(shared): State<Arc<Shared>>,
+    Named(id): Named<CallId>,
+    Body(body): Body<TransferBody>,
+) -> Result<(StatusCode, Json<CallRecord>), ApiError> {
+    if shared.node.live_call(id).is_none() {
+        return match shared.reader().call(id).await? {
+            Some(_) => Err(ApiError::new(StatusCode::CONFLICT, "ended", format!("call {id} has ended already"))),
+            None => Err(unknown(id)),
+        };
+    }
+    match shared.node.hand_on(id, body.to.trim()) {
+        Ok(()) => {
+            let (call, _) = shared.node.live_call(id).ok_or_else(|| unknown(id))?;
+            Ok((StatusCode::ACCEPTED, Json(call)))
+        }
+        Err(why @ HandOnError::NobodyTalks) => {
+            Err(ApiError::new(StatusCode::CONFLICT, "not_talking", format!("call {id} cannot be handed on: {why}")))
+        }
+        Err(why @ HandOnError::NotDialled(_)) => Err(ApiError::unprocessable(why.to_string())),
     }
 }
 

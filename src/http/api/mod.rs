@@ -24,6 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(calls::list))
         .routes(routes!(calls::one))
         .routes(routes!(calls::hang_up))
+        .routes(routes!(calls::transfer))
         .routes(routes!(events::listen))
         .routes(routes!(house::presence, house::set_presence))
         .routes(routes!(house::outbox))

@@ -123,6 +123,15 @@ pub fn inbound(dir: &Directory, origin: &Origin, ids: &Identities) -> Result<Ent
     }
 }
 
+/// The employee who sends a request from inside: whose phone it is, or whose extension the PBX names.
+pub fn employee_of<'a>(dir: &'a Directory, origin: &Origin, ids: &Identities) -> Option<&'a Arc<Employee>> {
+    match origin {
+        Origin::Phone(id) => dir.employee(id),
+        Origin::Pbx(_) => parties_of_pbx(ids).find_map(|user| dir.employee_at(user)),
+        Origin::Trunk(_) | Origin::Stranger => None,
+    }
+}
+
 fn incoming(
     dir: &Directory,
     line: &Arc<Line>,

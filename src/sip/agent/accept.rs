@@ -1,4 +1,5 @@
-//! Being called: the A leg's INVITE, our responses to it, its CANCEL and its ACK (RFC 3261 §9.2, §13.3).
+//! Being called: the A leg's INVITE and those that join by Replaces, our responses, CANCEL and ACK (RFC 3261 §9.2,
+//! §13.3).
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::leg::{Ack, Bye, Leg, Ringing, Unacked, Usage};
 use super::prack::{Provisional, Reliable};
 use super::session::Session;
 use super::transactions::{Wants, send_all};
-use super::{AgentOut, ForkId, LegEvent, Transmit, UserAgent, compose, tokens};
+use super::{AgentOut, ForkId, Invitation, LegEvent, Transmit, UserAgent, compose, tokens};
 use crate::base::{Hop, LegId, Now};
 use crate::sip::dialog::{Dialog, End, LocalCseq, RemoteCseq, RouteSet, uri_of, without_params};
 use crate::sip::message::{Name, Request, Response, Status, invitation};
@@ -33,14 +34,19 @@ impl UserAgent {
 
     /// 200 to the A leg, with the To-tag of `fork`; once the PRACK came to a provisional that carried the answer.
     pub fn accept(&mut self, now: Now, fork: ForkId, sdp: Option<Bytes>, out: &mut AgentOut) {
-        let Some(at) = self.call_to_answer() else { return };
-        self.choose_tag(Some(fork));
-        let Some(leg) = self.leg_mut(LegId::A) else { return };
+        self.accept_on(now, LegId::A, Some(fork), sdp, out);
+    }
+
+    /// 200 to the INVITE by which this leg came.
+    pub fn accept_on(&mut self, now: Now, id: LegId, fork: Option<ForkId>, sdp: Option<Bytes>, out: &mut AgentOut) {
+        let Some(at) = self.call_to_answer(id) else { return };
+        self.choose_tag(id, fork);
+        let Some(leg) = self.leg_mut(id) else { return };
         let Usage::Ringing(ringing) = &leg.usage else { return };
         let (dialog, offered) = (ringing.dialog().clone(), ringing.offered);
         leg.usage = Usage::Up { dialog, ack: Ack::Settled };
         self.loop_cookie = None; // who is called from now on is called by somebody else's wish
-        if self.withhold(sdp.as_ref()) {
+        if id == LegId::A && self.withhold(sdp.as_ref()) {
             return;
         }
         self.accept_invite(now, at, (sdp, !offered, true), out);
@@ -48,7 +54,12 @@ impl UserAgent {
 
     /// A final refusal of the A leg's INVITE. `retry_after` in seconds.
     pub fn reject(&mut self, now: Now, status: u16, retry_after: Option<u32>, out: &mut AgentOut) {
-        self.refuse(now, status, out, |response| match retry_after {
+        self.reject_on(now, LegId::A, (status, retry_after), out);
+    }
+
+    /// A final refusal of the INVITE by which this leg came.
+    pub fn reject_on(&mut self, now: Now, leg: LegId, (status, retry_after): (u16, Option<u32>), out: &mut AgentOut) {
+        self.refuse(now, (leg, status), out, |response| match retry_after {
             Some(seconds) => response.with(Name::RetryAfter, seconds.to_string()),
             None => response,
         });
@@ -57,33 +68,64 @@ impl UserAgent {
     /// A 302 to the A leg's INVITE: these Contacts, as they stand.
     pub fn redirect(&mut self, now: Now, contacts: &[String], out: &mut AgentOut) {
         let add = |response: Response, contact: &String| response.with(Name::Contact, contact.as_str());
-        self.refuse(now, 302, out, |response| contacts.iter().fold(response, add));
+        self.refuse(now, (LegId::A, 302), out, |response| contacts.iter().fold(response, add));
     }
 
-    fn refuse(&mut self, now: Now, status: u16, out: &mut AgentOut, add: impl FnOnce(Response) -> Response) {
-        let Some(at) = self.call_to_answer() else { return };
-        self.choose_tag(None);
-        let Some(leg) = self.leg_mut(LegId::A) else { return };
+    fn refuse(
+        &mut self,
+        now: Now,
+        (id, status): (LegId, u16),
+        out: &mut AgentOut,
+        add: impl FnOnce(Response) -> Response,
+    ) {
+        let Some(at) = self.call_to_answer(id) else { return };
+        self.choose_tag(id, None);
+        let Some(leg) = self.leg_mut(id) else { return };
         let Usage::Ringing(ringing) = &leg.usage else { return };
         let tag = ringing.dialog().local.tag.clone();
         leg.end(Bye::None);
-        self.terminate_pending(now, LegId::A, out);
-        self.stop_provisionals();
+        self.terminate_pending(now, id, out);
+        if id == LegId::A {
+            self.stop_provisionals();
+        }
         let response = Response::to(&self.servers[at].request, compose::status(status)).with_to_tag(&tag);
         self.respond(now, at, &add(response), out);
     }
 
     /// The INVITE that begins the call.
     pub(super) fn receive_invite(&mut self, now: Now, key: ServerKey, request: &Request, hop: Hop, out: &mut AgentOut) {
+        let invitation = self.called_by(now, LegId::A, key, request, hop, out);
+        out.events.push(LegEvent::Invited { invitation: Box::new(invitation) });
+    }
+
+    /// One more INVITE that is this call's, by its Replaces: a leg of its own, and what it asks for. 100 goes at once.
+    pub fn join(&mut self, now: Now, request: &Request, hop: Hop, out: &mut AgentOut) -> (LegId, Invitation) {
+        self.last_leg = self.last_leg.saturating_add(1);
+        let leg = LegId(self.last_leg);
+        let invitation = self.called_by(now, leg, ServerKey::of(request), request, hop, out);
+        (leg, invitation)
+    }
+
+    fn called_by(
+        &mut self,
+        now: Now,
+        id: LegId,
+        key: ServerKey,
+        request: &Request,
+        hop: Hop,
+        out: &mut AgentOut,
+    ) -> Invitation {
         let invitation = invitation(request);
         let knows_199 = request.headers.has_token(&Name::Supported, "199");
         let ringing = Ringing::new(dialog_of(request), invitation.offer.is_some(), knows_199);
         let mut session = Session::default();
         session.hear(&request.headers);
-        self.loop_cookie = Some(tokens::loop_cookie(request));
-        self.reliable = Reliable::wanted_by(&request.headers, self.insists_on_prack);
+        if id == LegId::A {
+            self.loop_cookie = Some(tokens::loop_cookie(request));
+            self.reliable = Reliable::wanted_by(&request.headers, self.insists_on_prack);
+        }
         self.legs.push(Leg {
-            id: LegId::A,
+            id,
             call_id: ringing.blank.call_id.clone(),
             hop,
             usage: Usage::Ringing(ringing),
@@ -94,9 +136,9 @@ impl UserAgent {
             session,
             reason: None,
         });
-        let at = self.open(key, LegId::A, hop, request, Wants::Call);
+        let at = self.open(key, id, hop, request, Wants::Call);
         self.trying(now, at, out);
-        out.events.push(LegEvent::Invited { invitation: Box::new(invitation) });
+        invitation
     }
 
     /// RFC 3261 §17.2.1: "The server transaction MUST generate a 100 (Trying) response unless it knows that the TU will
@@ -117,7 +159,7 @@ impl UserAgent {
         let (leg, calls, is_open) = (invite.leg, invite.wants == Wants::Call, invite.is_open());
         let reason = compose::reason_of(&request.headers);
         if calls && is_open {
-            self.choose_tag(None);
+            self.choose_tag(leg, None);
         }
         // "The To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be
         // the same."
@@ -229,7 +271,7 @@ impl UserAgent {
     pub(super) fn remind(&mut self, now: Now, out: &mut AgentOut) {
         let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg(LegId::A) else { return };
         let due = ringing.remind.is_some_and(|due| now.mono >= due);
-        let Some(at) = self.call_to_answer().filter(|_| due) else { return };
+        let Some(at) = self.call_to_answer(LegId::A).filter(|_| due) else { return };
         let server = &mut self.servers[at];
         let effects = server.handle(now, &self.timers, ServerEvent::Again);
         send_all(effects, server.hop, server.leg, out);
@@ -242,15 +284,15 @@ impl UserAgent {
         }
     }
 
-    /// The server transaction of the A leg's INVITE, while it is without a final response.
-    pub(super) fn call_to_answer(&self) -> Option<usize> {
-        self.servers.iter().position(|server| server.wants == Wants::Call && server.is_open())
+    /// The server transaction of the INVITE by which this leg came, while it is without a final response.
+    pub(super) fn call_to_answer(&self, leg: LegId) -> Option<usize> {
+        self.servers.iter().position(|s| s.wants == Wants::Call && s.leg == leg && s.is_open())
     }
 
     /// Makes the fork's tag the one last used, a new one where it has none yet.
-    pub(super) fn choose_tag(&mut self, fork: Option<ForkId>) {
+    pub(super) fn choose_tag(&mut self, leg: LegId, fork: Option<ForkId>) {
         let fresh = tokens::tag(self.call, &mut self.ids);
-        if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(LegId::A) {
+        if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(leg) {
             ringing.show(fork, fresh);
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Account, Hop, Identities, LegId, Party};
-use crate::sip::message::Message;
+use crate::sip::message::{Message, Replaces};
 
 /// A message and the way it came by; answers go back along it.
 #[derive(Debug, Clone)]
@@ -159,8 +159,8 @@ pub struct ReferTo {
     pub uri: String,
     /// Its parts.
     pub party: Party,
-    /// A Replaces among its headers.
-    pub replaces: Option<String>,
+    /// The dialog that her phone is to give up for the call: a Replaces among its headers.
+    pub replaces: Option<Replaces>,
 }
 
 /// What a peer did. Everything that names a [`RequestId`] waits for [`UserAgent::answer`](super::UserAgent).
@@ -269,6 +269,15 @@ pub enum LegEvent {
         /// Its SDP: the answer, or the offer where our re-INVITE had none (then `ack` is owed).
         sdp: Option<Bytes>,
     },
+    /// A re-INVITE or UPDATE that is not refused here says who speaks at the far end now; comes before its own event.
+    Identified {
+        /// The leg.
+        leg: LegId,
+        /// P-Asserted-Identity, else Remote-Party-ID.
+        asserted: Option<Party>,
+        /// Who stands in From and Contact, where that differs from what stood there before.
+        shown: Vec<Party>,
+    },
     /// The dialog is gone without a BYE: 481 or 408 to a request of ours (RFC 3261 §12.2.1.2).
     Gone {
         /// The leg.
@@ -291,4 +300,6 @@ pub struct OutgoingInvite {
     pub referred_by: Option<String>,
     /// Diversion: the number that sends the call on.
     pub diversion: Option<String>,
+    /// Replaces: the dialog that the callee is to give up for this one.
+    pub replaces: Option<Replaces>,
 }

@@ -16,9 +16,10 @@ use crate::sip::message::{Headers, Name, Request, Response, Status, build, parse
 /// The methods that we take: Allow.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
 
-/// The extensions that we understand: Supported. `100rel` is RFC 3262's PRACK, `timer` RFC 4028's session timers, `199`
-/// RFC 6228's end of an early dialog, `norefersub` RFC 4488's REFER without NOTIFYs.
-pub const SUPPORTED: &[&str] = &["100rel", "timer", "199", "norefersub"];
+/// The extensions that we understand: Supported. `replaces` (RFC 3891) stands first: phones that do not see it hand calls
+/// on blindly. `100rel` is RFC 3262's PRACK, `timer` RFC 4028's session timers, `199` RFC 6228's end of an early dialog,
+/// `norefersub` RFC 4488's REFER without NOTIFYs.
+pub const SUPPORTED: &[&str] = &["replaces", "100rel", "timer", "199", "norefersub"];
 
 /// What we are called in User-Agent.
 pub const USER_AGENT: &str = concat!("ramal/", env!("CARGO_PKG_VERSION"));

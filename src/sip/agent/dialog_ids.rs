@@ -14,18 +14,20 @@ pub struct DialogIds<'a> {
     pub ours: Option<&'a str>,
     /// The peer's; `None`: none came yet.
     pub theirs: Option<&'a str>,
+    /// The peer's INVITE began it.
+    pub is_theirs: bool,
 }
 
 impl UserAgent {
     /// The dialog of a leg: the confirmed one, else the early one that spoke last, else what its INVITE says of it.
     pub fn dialog_ids(&self, leg: LegId) -> Option<DialogIds<'_>> {
         let leg = self.leg(leg)?;
-        let call_id = &*leg.call_id;
+        let (call_id, is_theirs) = (&*leg.call_id, leg.sent.is_none());
         if let Some(Dialog { local, remote, .. }) = leg.dialog() {
-            return Some(DialogIds { call_id, ours: known(&local.tag), theirs: known(&remote.tag) });
+            return Some(DialogIds { call_id, ours: known(&local.tag), theirs: known(&remote.tag), is_theirs });
         }
         let ours = leg.sent.as_ref().and_then(|sent| known(&sent.tag));
-        Some(DialogIds { call_id, ours, theirs: None })
+        Some(DialogIds { call_id, ours, theirs: None, is_theirs })
     }
 }
 

@@ -7,9 +7,9 @@ use super::accept::with_sdp;
 use super::leg::{Bye, Leg, Usage};
 use super::transactions::{Purpose, Wants};
 use super::{AgentOut, Body, LegEvent, RequestId, UserAgent, compose, refer};
-use crate::base::{Hop, LegId, Now};
-use crate::sip::dialog::OutOfTurn;
-use crate::sip::message::{Name, Request, Response, Status};
+use crate::base::{Hop, LegId, Now, Party};
+use crate::sip::dialog::{OutOfTurn, uri_of};
+use crate::sip::message::{Name, Request, Response, Status, identities, uri_party};
 use crate::sip::transaction::ServerKey;
 
 /// How many requests of its peers a call keeps at once. Over UDP each is kept for 64 T1: DTMF by INFO, dialled as fast
@@ -169,6 +169,7 @@ impl UserAgent {
             return self.out_of_turn(now, (key, leg), (request, hop), why, out);
         }
         let id = self.new_request(leg);
+        self.identify(leg, request, out);
         let at = self.open(key, leg, hop, request, Wants::ReInvite(id));
         self.trying(now, at, out);
         let offer = compose::sdp_of(&request.headers, &request.body);
@@ -184,6 +185,7 @@ impl UserAgent {
         out: &mut AgentOut,
     ) {
         let Some(offer) = compose::sdp_of(&request.headers, &request.body) else {
+            self.identify(leg, request, out);
             let at = self.open(key, leg, hop, request, Wants::Nothing);
             self.refresh_by_request(at);
             return self.accept_update(now, at, None, out);
@@ -193,8 +195,24 @@ impl UserAgent {
             Err(why) => return self.out_of_turn(now, (key, leg), (request, hop), why, out),
         };
         let id = self.new_request(leg);
+        self.identify(leg, request, out);
         self.open(key, leg, hop, request, Wants::Update(id));
         out.events.push(LegEvent::Updated { request: id, offer, fork });
+    }
+
+    /// Tells who speaks at the far end now, where the request says so (RFC 3325, RFC 4916).
+    fn identify(&mut self, leg: LegId, request: &Request, out: &mut AgentOut) {
+        let said = identities(request);
+        let asserted = said.asserted.into_iter().next().or(said.remote_party);
+        let Some(dialog) = self.leg_mut(leg).and_then(Leg::dialog_mut) else { return };
+        let before = [&dialog.remote.address, &dialog.remote_target].map(|address| uri_party(&uri_of(address).into()));
+        let contact = request.headers.contact().map(|contact| uri_party(&contact.uri_text));
+        let now = [Some(said.from), contact];
+        let changed = now.into_iter().zip(before).filter_map(|(now, before)| now.filter(|n| n.user != before.user));
+        let shown: Vec<Party> = changed.collect();
+        if asserted.is_some() || !shown.is_empty() {
+            out.events.push(LegEvent::Identified { leg, asserted, shown });
+        }
     }
 
     fn receive_bye(

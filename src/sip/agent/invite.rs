@@ -440,10 +440,14 @@ fn by_preference(mut contacts: Vec<Address>) -> Vec<String> {
     contacts.iter().map(|contact| contact.uri_text.to_string()).collect()
 }
 
-/// Adds who sent the call on: Referred-By (RFC 3892), Diversion (RFC 5806), and the same as History-Info (RFC 7044 §5).
+/// Adds who sent the call on: Referred-By (RFC 3892), Diversion (RFC 5806), and the same as History-Info (RFC 7044 §5);
+/// and in whose stead: Replaces (RFC 3891).
 fn with_history(mut request: Request, invite: &OutgoingInvite, target: &str, hop: &Hop) -> Request {
     if let Some(referred_by) = &invite.referred_by {
         request = request.with(Name::ReferredBy, referred_by.as_str());
+    }
+    if let Some(replaces) = &invite.replaces {
+        request = request.with(Name::Replaces, replaces.to_string());
     }
     if let Some(number) = &invite.diversion {
         let from = build::name_addr("", &build::sip_uri(number, hop.advertised));

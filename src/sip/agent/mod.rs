@@ -18,6 +18,7 @@ mod early;
 mod in_dialog;
 mod invite;
 mod leg;
+mod moving;
 mod phone;
 mod prack;
 mod receive;
@@ -34,6 +35,7 @@ mod tests;
 pub use api::*;
 pub use compose::{ALLOW, SUPPORTED, USER_AGENT};
 pub use dialog_ids::DialogIds;
+pub use moving::{MovedLeg, Stage};
 pub use tokens::{call_of, call_of_branch, call_of_tag, is_loop};
 
 use std::net::SocketAddr;
@@ -45,7 +47,7 @@ use crate::base::{Account, CallId, Hop, Ids, Instant, LegId, Now};
 use crate::sip::dialog::{Dialog, UnderWay};
 use crate::sip::message::{Request, Response};
 pub use crate::sip::transaction::Timers;
-use crate::sip::transaction::{ClientEvent, ServerEvent};
+use crate::sip::transaction::{ClientEvent, ServerEvent, ServerKey};
 use leg::{Ack, Leg, Unacked, Usage};
 use prack::Reliable;
 use refer::Subscription;
@@ -71,7 +73,7 @@ pub struct UserAgent {
     reliable: Option<Box<Reliable>>,
     /// The last [`RequestId::n`] given away.
     last_request: u32,
-    /// The last leg that we called.
+    /// The last leg but the A leg: each that is called, calls in, or moves here gets the next number.
     last_leg: u16,
     /// Legs whose far ends are reached where they came from, whatever their Contacts say.
     flows: Vec<LegId>,
@@ -174,10 +176,12 @@ impl UserAgent {
     }
 
     /// Where the far end of the dialog that a request means may be expected: at the address that its INVITE came from or
-    /// went to, or at its remote target's. A CANCEL means the A leg's INVITE. `None`: there is no such dialog.
+    /// went to, or at its remote target's. A CANCEL means its INVITE. `None`: there is no such dialog.
     pub fn far_end(&mut self, request: &Request) -> Option<[SocketAddr; 2]> {
         if request.method == Method::Cancel {
-            return self.leg(LegId::A).map(|leg| [leg.hop.remote; 2]);
+            let canceled = ServerKey::of_canceled(request);
+            let leg = self.servers.iter().find(|server| server.key == canceled).map_or(LegId::A, |invite| invite.leg);
+            return self.leg(leg).map(|leg| [leg.hop.remote; 2]);
         }
         let headers = &request.headers;
         let call_id = headers.call_id().map(|id| &**id).unwrap_or_default();
@@ -188,6 +192,11 @@ impl UserAgent {
             let dialog = leg.dialog_of(call_id, ours, theirs)?;
             Some([hop.remote, next_hop(flows, id, dialog, hop).remote])
         })
+    }
+
+    /// Where its INVITE came from or went to.
+    pub fn remote(&self, leg: LegId) -> Option<SocketAddr> {
+        self.leg(leg).map(|leg| leg.hop.remote)
     }
 
     /// Where the request went that this response answers; `None`: nothing of ours.
@@ -203,9 +212,9 @@ impl UserAgent {
         self.clients.iter().any(transactions::Outgoing::is_open)
     }
 
-    /// The A leg's caller is a registered phone: requests to it go where its INVITE came from.
-    pub fn keep_to_source(&mut self) {
-        self.flows.push(LegId::A);
+    /// This leg is of a registered phone that calls in: requests to it go where its INVITE came from.
+    pub fn keep_to_source(&mut self, leg: LegId) {
+        self.flows.push(leg);
     }
 
     /// The way of a request in a leg's dialog.

@@ -1,13 +1,14 @@
 //! What only the far end of a call does, and `ramal` never: for the softphones of the demo and the sim.
 
+use bytes::Bytes;
 use rsip::Method;
 
 use super::in_dialog::body_of;
 use super::leg::{Ack, Usage};
 use super::transactions::{Purpose, Wants};
-use super::{AgentOut, LegEvent, RequestId, UserAgent};
+use super::{AgentOut, LegEvent, RequestId, UserAgent, compose};
 use crate::base::{Hop, LegId, Now};
-use crate::sip::message::{Name, Request};
+use crate::sip::message::{Name, Replaces, Request, build};
 use crate::sip::transaction::ServerKey;
 
 impl UserAgent {
@@ -24,6 +25,33 @@ impl UserAgent {
     /// From now on its INVITEs have `Require: 100rel`, and its own provisionals are reliable wherever the caller can.
     pub fn insist_on_prack(&mut self) {
         self.insists_on_prack = true;
+    }
+
+    /// The dialog of a leg, as its far end sees it.
+    pub fn dialog_named(&self, leg: LegId) -> Option<Replaces> {
+        let dialog = match &self.leg(leg)?.usage {
+            Usage::Ringing(ringing) => ringing.dialog(),
+            Usage::Calling(calling) => &calling.forks.last()?.dialog,
+            Usage::Up { dialog, .. } => dialog,
+            Usage::ByeWaits(_) | Usage::Ended { .. } => return None,
+        };
+        let (call_id, to_tag) = (dialog.call_id.to_string(), dialog.remote.tag.to_string());
+        Some(Replaces { call_id, to_tag, from_tag: dialog.local.tag.to_string(), early_only: false })
+    }
+
+    /// Says who speaks at this end now: by a re-INVITE with this offer, by an UPDATE without one.
+    pub fn identify_as(&mut self, now: Now, leg: LegId, (who, offer): (&str, Option<Bytes>), out: &mut AgentOut) {
+        let id = self.new_request(leg);
+        let what = match &offer {
+            Some(_) => (Method::Invite, Purpose::ReInvite { id, offered: true }),
+            None => (Method::Update, Purpose::Update(id)),
+        };
+        let add = |request: Request, hop: &Hop| {
+            let asserted = build::name_addr("", &build::sip_uri(who, hop.advertised));
+            let request = compose::with_contact(request, hop).with(Name::PAssertedIdentity, asserted);
+            compose::with_sdp(request, offer)
+        };
+        self.request(now, (leg, id), what, add, out);
     }
 
     /// Whether a 200 came that carried the offer, and its ACK waits for our answer.

@@ -198,7 +198,7 @@ impl UserAgent {
     fn after_prack(&mut self, now: Now, out: &mut AgentOut) {
         let Some(reliable) = &mut self.reliable else { return };
         if let Some(sdp) = reliable.withheld.take() {
-            if let Some(at) = self.call_to_answer() {
+            if let Some(at) = self.call_to_answer(LegId::A) {
                 let offers =
                     compose::sdp_of(&self.servers[at].request.headers, &self.servers[at].request.body).is_none();
                 self.accept_invite(now, at, (sdp, offers, true), out);
@@ -233,7 +233,7 @@ impl UserAgent {
 
     /// The caller's 200 was never sent, and never will be.
     pub(super) fn refuse_withheld(&mut self, now: Now, status: Status, out: &mut AgentOut) {
-        if let Some(at) = self.call_to_answer() {
+        if let Some(at) = self.call_to_answer(LegId::A) {
             let tag = self.leg_mut(LegId::A).and_then(Leg::dialog_mut).map(|dialog| dialog.local.tag.clone());
             let response = Response::to(&self.servers[at].request, status);
             self.respond(now, at, &response.with_to_tag(tag.as_deref().unwrap_or_default()), out);
@@ -272,8 +272,8 @@ impl UserAgent {
     /// Sends a provisional now.
     pub(super) fn send_progress(&mut self, now: Now, provisional: Provisional, out: &mut AgentOut) {
         let Provisional { status, fork, sdp } = provisional;
-        let Some(at) = self.call_to_answer() else { return };
-        self.choose_tag(fork);
+        let Some(at) = self.call_to_answer(LegId::A) else { return };
+        self.choose_tag(LegId::A, fork);
         let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg(LegId::A) else { return };
         let server = &self.servers[at];
         // Sent reliably, the SDP would be the offer of an INVITE without one, to be answered in the PRACK: but our own

@@ -9,7 +9,7 @@ use super::leg::Leg;
 use super::transactions::{Purpose, Wants};
 use super::{AgentOut, LegEvent, ReferTo, RequestId, UserAgent, compose};
 use crate::base::{Hop, LegId, Now};
-use crate::sip::message::{Name, Request, Response, Status, party, reason_phrase};
+use crate::sip::message::{Name, Replaces, Request, Response, Status, party, reason_phrase};
 use crate::sip::transaction::ServerKey;
 
 /// The event package of a REFER.
@@ -49,6 +49,13 @@ struct Notice {
     id: RequestId,
     status: u16,
     last: bool,
+}
+
+impl Subscription {
+    /// The leg whose REFER it is of.
+    pub(super) fn leg(&self) -> LegId {
+        self.leg
+    }
 }
 
 impl UserAgent {
@@ -186,7 +193,12 @@ fn refer_to(request: &Request) -> Option<ReferTo> {
     if request.headers.all(&Name::ReferTo).count() != 1 {
         return None;
     }
-    Some(ReferTo { uri: address.uri_text.to_string(), party: party(address), replaces: address.uri_header("Replaces") })
+    // One that names no dialog is no Replaces that could be done without.
+    let replaces = match address.uri_header("Replaces") {
+        Some(text) => Some(Replaces::parse(&text)?),
+        None => None,
+    };
+    Some(ReferTo { uri: address.uri_text.to_string(), party: party(address), replaces })
 }
 
 /// RFC 3515 §2.4.5: "The body of a NOTIFY MUST begin with a SIP Response Status-Line".

@@ -45,6 +45,18 @@ impl Session {
         }
     }
 
+    /// A request of ours has another number in the call that its leg has moved to.
+    pub(super) fn renumber(&mut self, before: RequestId, now: RequestId) {
+        if self.refresh == Some(before) {
+            self.refresh = Some(now);
+        }
+    }
+
+    /// The last refresh was the call's that the leg has moved from.
+    pub(super) fn forget_refresh(&mut self) {
+        self.refreshed = None;
+    }
+
     /// An offer of ours goes.
     pub(super) fn offer(&mut self, sdp: Option<&Bytes>) {
         self.offered = sdp.cloned();

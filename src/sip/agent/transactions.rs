@@ -63,6 +63,20 @@ pub(super) enum Purpose {
     Bye,
 }
 
+impl Purpose {
+    /// The call's name for it.
+    pub(super) fn id(self) -> Option<RequestId> {
+        match self {
+            Self::ReInvite { id, .. }
+            | Self::Update(id)
+            | Self::Refresh(id)
+            | Self::Pass(id)
+            | Self::Notify { id, .. } => Some(id),
+            Self::Invite | Self::Cancel | Self::Prack | Self::Bye => None,
+        }
+    }
+}
+
 /// The machine of a request of ours.
 #[derive(Debug)]
 pub(super) enum ClientMachine {

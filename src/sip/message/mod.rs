@@ -23,6 +23,7 @@ mod model;
 mod multipart;
 mod name;
 mod print;
+mod replaces;
 mod source;
 mod status;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use lines::body_length;
 pub use model::{Message, Request, Response};
 pub use multipart::sdp;
 pub use name::{Extension, Name};
+pub use replaces::Replaces;
 pub use status::{Status, reason_phrase};
 pub use text::Text;
 pub use typed::{Address, Via};

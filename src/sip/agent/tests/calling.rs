@@ -25,7 +25,7 @@ fn an_invite_says_who_calls_and_what_we_can() {
     assert_eq!(text(&Name::MaxForwards), "69");
     assert_eq!(text(&Name::CSeq), "1 INVITE");
     assert_eq!(text(&Name::Allow), ALLOW);
-    assert_eq!(text(&Name::Supported), "100rel, timer, 199, norefersub");
+    assert_eq!(text(&Name::Supported), "replaces, 100rel, timer, 199, norefersub");
     assert_eq!(text(&Name::SessionExpires), "1800");
     assert!(!invite.headers.has(&Name::Privacy));
     assert!(text(&Name::CallId).ends_with("@10.0.0.1"));
@@ -255,7 +255,7 @@ fn an_early_update_crosses_our_offer_and_an_empty_one_passes() {
     let ok = script.response();
     assert_eq!((ok.status.code(), tag_of(&ok).as_str()), (200, invite.headers.from_tag().unwrap()));
     script.answer_with(&invite, 200, "a", |response| response, answer());
-    assert_eq!(script.events(), ["1/0 183 sdp", "1/0 answered sdp"]);
+    assert_eq!(script.events(), ["1/0 183 sdp", "1 identified", "1/0 answered sdp"]);
 }
 
 #[test]

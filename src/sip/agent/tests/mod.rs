@@ -61,6 +61,7 @@ fn told(event: &LegEvent) -> String {
     let sdp = |sdp: &Option<Bytes>| if sdp.is_some() { " sdp" } else { "" };
     match event {
         LegEvent::Invited { invitation } => format!("invited{}", sdp(&invitation.offer)),
+        LegEvent::Identified { leg, .. } => format!("{} identified", leg.0),
         LegEvent::Canceled { leg } => format!("{} canceled", leg.0),
         LegEvent::Acked { leg, answer } => format!("{} acked{}", leg.0, sdp(answer)),
         LegEvent::NeverAcked { leg } => format!("{} never acked", leg.0),
@@ -105,6 +106,7 @@ fn outgoing(offer: Option<Bytes>) -> OutgoingInvite {
         offer,
         referred_by: None,
         diversion: None,
+        replaces: None,
     }
 }
 

@@ -109,6 +109,7 @@ impl Storm {
             }
             LegEvent::Acked { .. }
             | LegEvent::Progress { .. }
+            | LegEvent::Identified { .. }
             | LegEvent::Replied { sdp: None, .. }
             | LegEvent::Referred { .. }
             | LegEvent::Gone { .. } => {}
