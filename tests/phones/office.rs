@@ -49,10 +49,12 @@ impl Office {
         let server = Server::start(&house)?;
         server.run(&["crm", "add-contact", "--name", "Maria Souza", "--phone", MARIA, "--responsible", "bruno"])?;
         let password = (kind != Kind::Baresip).then_some("a secret of 202");
+        // baresip takes the port after its own too, for TLS: that is Carla's.
+        let hers = if kind == Kind::Baresip { Over::Udp } else { over };
         let told = |fault: String| format!("{fault}\n{}", server.account_of_itself());
         let customer = Phone::start(&house, Kind::Pjsip, "carrier", MARIA, Over::Udp, None).map_err(told)?;
         let bruno = Phone::start(&house, kind, "bruno", "202", over, password).map_err(told)?;
-        let carla = Phone::start(&house, Kind::Pjsip, "carla", "203", over, Some("a secret of 203")).map_err(told)?;
+        let carla = Phone::start(&house, Kind::Pjsip, "carla", "203", hers, Some("a secret of 203")).map_err(told)?;
         Ok(Self { server, house, over, customer, bruno, carla })
     }
 
