@@ -244,6 +244,7 @@ key = "@FOLDER@/key.pem"
 name = "bruno's desk"
 peers = ["sip:@ADDRESS@:5202{}"]
 extensions = "202"
+accept = ["@ADDRESS@/32", "127.0.0.1/32"] # its connections leave by whatever address the kernel picks
 "#,
             over.parameter()
         ),
