@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificate;
 mod office;
 mod phone;
 
@@ -20,8 +21,13 @@ use phone::{Kind, Over};
 /// Every test: its name begins with the number that makes its loopback address.
 const STORIES: &[(&str, Kind, Over)] = &[
     ("60-pjsip-over-udp", Kind::Pjsip, Over::Udp),
+    ("61-pjsip-over-tcp", Kind::Pjsip, Over::Tcp),
+    ("62-pjsip-over-tls", Kind::Pjsip, Over::Tls),
     ("63-baresip-over-udp", Kind::Baresip, Over::Udp),
+    ("64-baresip-over-tcp", Kind::Baresip, Over::Tcp),
     ("66-linphone-over-udp", Kind::Linphone, Over::Udp),
+    ("67-linphone-over-tcp", Kind::Linphone, Over::Tcp),
+    ("68-linphone-over-tls", Kind::Linphone, Over::Tls),
 ];
 
 fn main() -> ExitCode {
