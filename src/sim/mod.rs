@@ -546,7 +546,7 @@ impl Sim {
     /// As `node::receive` does it.
     fn arrive_replacing(&mut self, from: SocketAddr, request: &Request, key: ServerKey, hop: Hop) {
         let dir = self.house.directory.clone();
-        let origin = origin(&dir, from);
+        let origin = self.origin(&dir, from);
         let value = request.headers.get(&Name::Replaces).map(|value| &**value).unwrap_or_default();
         let Some(replaces) = Replaces::parse(value) else { return self.refused.push(400) };
         let call = call_of_tag(&replaces.to_tag).map(|call| self.home_of(call, &replaces.call_id));
@@ -557,12 +557,18 @@ impl Sim {
         let by = crate::route::inbound::employee_of(&dir, &origin, &invitation(request).identities);
         let Some(by) = by.map(|e| e.id.clone()) else { return self.refused.push(403) };
         self.claims.insert(key, call);
+        let is_phone = matches!(origin, Origin::Phone(_));
         let referred_by = request.headers.address(&Name::ReferredBy).map(|address| party(&address).user);
         let received = Received { message: request.clone().into(), hop };
-        self.tell(
-            call,
-            CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone: false, referred_by })),
-        );
+        self.tell(call, CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone, referred_by })));
+    }
+
+    /// Who sends from there: phones are known by their addresses here, in the node by their passwords.
+    fn origin(&self, dir: &Directory, from: SocketAddr) -> Origin {
+        match self.phone_names.get(&from) {
+            Some((employee, _)) => Origin::Phone(employee.clone()),
+            None => origin(dir, from),
+        }
     }
 
     /// As `node::perform` does it.
@@ -590,10 +596,7 @@ impl Sim {
     fn begin(&mut self, from: SocketAddr, request: &Request) -> Option<CallId> {
         let invitation = invitation(request);
         let dir = self.house.directory.clone();
-        let origin = match self.phone_names.get(&from) {
-            Some((employee, _)) => Origin::Phone(employee.clone()),
-            None => origin(&dir, from),
-        };
+        let origin = self.origin(&dir, from);
         if origin == Origin::Stranger {
             return None;
         }
