@@ -174,6 +174,30 @@ async fn both_algorithms_are_offered_and_a_wrong_password_is_answered_like_an_un
 }
 
 #[tokio::test]
+async fn whoever_forges_a_phones_address_cannot_lock_it_out() {
+    let house = House::open(ERIKA).await;
+    let wire = Wire::new().await;
+    let mut phone = Phone::new(wire.at(), "301", "secret");
+    let contact = "Contact: <sip:301@127.0.0.1>\r\n";
+    register(&house, &wire, &mut phone, contact).await;
+    let first = phone.register(contact);
+    let asked = house.ask(&wire, &first).await;
+    // The forger has no nonce of this address: what was made for hers came to her, and only he knows of his own.
+    let nonce = asked.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap();
+    let made_up = asked.replace(nonce, &"0".repeat(nonce.len()));
+    let mut forger = Phone { password: "guessed", ..phone.clone() };
+    for _ in 0..30 {
+        let guess = forger.answer(&first, &made_up);
+        let refused = house.ask(&wire, &guess).await;
+        assert!(refused.starts_with("SIP/2.0 401 ") && refused.contains("stale=true"), "{refused}");
+    }
+    phone.cseq = 100;
+    let done = register(&house, &wire, &mut phone, contact).await;
+    assert!(done.starts_with("SIP/2.0 200 "), "{done}");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_replayed_answer_is_asked_anew_and_its_repeat_gets_the_same_200() {
     let house = House::open(ERIKA).await;
     let wire = Wire::new().await;

@@ -24,6 +24,8 @@ pub(super) struct Digests(HashMap<Phone, Seen>);
 pub(super) enum Offer {
     /// SHA-256, and MD5 below it.
     Both,
+    /// The same the other way round, for those that read the topmost challenge alone.
+    Md5First,
     /// MD5 alone.
     Md5,
 }
@@ -59,9 +61,13 @@ impl Digests {
     /// What to offer for a request without good credentials.
     pub(super) fn offer(&mut self, now: Instant, source: IpAddr, request: &Request) -> Offer {
         let (phone, this) = (Phone::of(source, request), transaction(request));
+        if GIVE_UP.iter().any(|make| phone.agent.starts_with(make)) {
+            return Offer::Md5;
+        }
+        let both = if phone.agent.is_empty() { Offer::Md5First } else { Offer::Both };
         let Some(seen) = self.0.get_mut(&phone).filter(|seen| now.since(seen.at) < KEPT) else {
             self.note(now, phone, Known::Offered { request: this });
-            return Offer::Both;
+            return both;
         };
         match &seen.known {
             Known::NeedsMd5 => Offer::Md5,
@@ -70,10 +76,10 @@ impl Digests {
             Known::DoesMd5 if request.method != rsip::Method::Register => Offer::Md5,
             Known::DoesMd5 => {
                 *seen = Seen { known: Known::Offered { request: this }, at: now };
-                Offer::Both
+                both
             }
             // A retransmission, or one of several requests that it sends at once.
-            Known::Offered { request } if *request == this || now.since(seen.at) < PAUSE => Offer::Both,
+            Known::Offered { request } if *request == this || now.since(seen.at) < PAUSE => both,
             Known::Offered { .. } => {
                 tracing::debug!(%source, agent = %phone.agent, "made nothing of SHA-256: it is offered MD5 alone");
                 *seen = Seen { known: Known::NeedsMd5, at: now };
@@ -125,6 +131,9 @@ fn transaction(request: &Request) -> Box<str> {
     format!("{number} {call}").into()
 }
 
+/// Makes of phones that give up on a challenge that they don't know, also beside one that they do.
+const GIVE_UP: [&str; 2] = ["baresip v0.", "baresip v1."];
+
 /// As much of a text as is kept.
 fn start(text: &str) -> Box<str> {
     text.chars().take(64).collect::<String>().into()
@@ -167,6 +176,15 @@ mod tests {
         digests.answered(at(9_000), HERE, &asks(Method::Register, "old", 4), Algorithm::Md5);
         assert_eq!(digests.offer(at(18_000), HERE, &asks(Method::Invite, "old", 1)), Offer::Md5, "while it is here");
         assert_eq!(digests.offer(at(60_000), HERE, &asks(Method::Register, "old", 5)), Offer::Both);
+    }
+
+    #[test]
+    fn makes_that_are_known_to_give_up_get_md5_at_once_and_those_without_a_name_get_it_on_top() {
+        let mut digests = Digests::default();
+        let mut offer = |agent| digests.offer(at(0), HERE, &asks(Method::Register, agent, 1));
+        assert_eq!(offer("baresip v1.0.0 (x86_64/linux)"), Offer::Md5);
+        assert_eq!(offer("baresip v2.0.0 (x86_64/linux)"), Offer::Both);
+        assert_eq!(offer(""), Offer::Md5First);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) enum Who {
     Known(Origin),
     /// Somebody who is to show her password first.
     Asked {
-        /// The one that she showed was right, its nonce was not.
+        /// She showed one by a nonce that is worth nothing.
         stale: bool,
     },
     /// She showed a wrong one.
