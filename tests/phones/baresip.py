@@ -73,17 +73,21 @@ class Phone:
         self.waits = None
         # Version 1.0 gives up where SHA-256 is offered, also beside MD5. Its next try, within a minute, must do.
         self.may_fail = True
+        self.is_registered = False
+        # It may have registered before anybody listened to it.
+        control.send("reginfo")
 
     def happened(self, event):
         if not event.get("event"):
             if event.get("ok") is False:
                 fail(event)
+            if "OK" in (event.get("data") or "") and "User Agents" in event["data"]:
+                self.registered()
             return
         kind, call = event["type"], event.get("id")
         print(event, flush=True)
         more = {"call": call, "remote": event.get("peeruri"), "code": event.get("param")}
         names = {
-            "REGISTER_OK": "registered",
             "REGISTER_FAIL": "refused",
             "CALL_RINGING": "ringing",
             "CALL_PROGRESS": "ringing",
@@ -96,10 +100,17 @@ class Phone:
         elif kind == "CALL_REMOTE_SDP" and event["param"] == "answer" and self.waits:
             tell(self.waits, call=call)
             self.waits = None
+        elif kind == "REGISTER_OK":
+            self.registered()
         elif kind == "REGISTER_FAIL" and self.may_fail:
             self.may_fail = False
         elif kind in names:
             tell(names[kind], **more)
+
+    def registered(self):
+        if not self.is_registered:
+            self.is_registered = True
+            tell("registered")
 
     def obey(self, command):
         what = command["do"]
@@ -167,8 +178,9 @@ def main():
             preexec_fn=dies_with_us,
             env={**os.environ, "HOME": str(folder)},
         )
-    phone, commands = Phone(Control(at, baresip)), Commands()
+    control = Control(at, baresip)
     tell("ready")
+    phone, commands = Phone(control), Commands()
     while True:
         ready, _, _ = select.select([0, phone.control.socket], [], [])
         if phone.control.socket in ready:
