@@ -3,7 +3,8 @@
 //! RFC 8760 has both algorithms offered, each in a challenge of its own, and a client pass over those that it does not
 //! know. Some give up instead as soon as they see one: baresip before 2.0, older desk phones. They register again after a
 //! while, and by that they are told: who was offered both, and asks again without having answered, is offered MD5 alone.
-//! Whoever has answered by SHA-256 is offered both for ever. Phones are told apart by address, user and make, so that a
+//! Whoever has answered by SHA-256 is offered both for ever. Makes that are known to give up get MD5 at once; programs that
+//! do not say what they are get it on top. Phones are told apart by address, user and make, so that a
 //! phone that can do more loses nothing by another on the same desk.
 
 use std::collections::HashMap;
