@@ -560,10 +560,7 @@ impl Sim {
         let is_phone = matches!(origin, Origin::Phone(_));
         let referred_by = request.headers.address(&Name::ReferredBy).map(|address| party(&address).user);
         let received = Received { message: request.clone().into(), hop };
-        self.tell(
-            call,
-            CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone, referred_by })),
-        );
+        self.tell(call, CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone, referred_by })));
     }
 
     /// Who sends from there: phones are known by their addresses here, in the node by their passwords.

@@ -59,7 +59,8 @@ fn reachable(employee: &RawEmployee, who: &str, raw: &Raw, report: &Report) {
         && (password.value.expose() == extension.value || password.value.expose().len() < SHORTEST)
     {
         let message = format!("{who}: whoever tries finds this `password` within minutes");
-        report.warn(Fault::new(&password.place, message).help("let a generator make one, of twelve characters or more"));
+        report
+            .warn(Fault::new(&password.place, message).help("let a generator make one, of twelve characters or more"));
     }
     let Some(extension) = employee.extension.as_ref().filter(|_| employee.password.is_none()) else { return };
     let patterns: Vec<&str> = raw.pbxs.iter().filter_map(|pbx| Some(pbx.extensions.as_ref()?.value.as_str())).collect();

@@ -26,7 +26,10 @@ fn media_that_is_to_be_relayed_is_one_warning() {
 fn passwords_that_are_guessed_are_told() {
     let with = |password: &str| {
         let keys = format!("id = \"ana\"\npassword = \"{password}\"\n");
-        warnings(&[("id = \"ana\"\n", keys.as_str())]).into_iter().filter(|told| told.contains("guess") || told.contains("finds")).count()
+        warnings(&[("id = \"ana\"\n", keys.as_str())])
+            .into_iter()
+            .filter(|told| told.contains("guess") || told.contains("finds"))
+            .count()
     };
     assert_eq!(["201", "12345", "kI9-xa2-Lq4"].map(with), [1, 1, 0]);
 }
