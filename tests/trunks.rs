@@ -12,9 +12,9 @@ const CHALLENGES: &str = "Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"
 /// Writes more about the trunk into the house's file, and has it taken.
 async fn trunk_has(house: &House, keys: &str) {
     let path = house.handle().config_path().to_owned();
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("name = \"carrier\"\n", &format!("name = \"carrier\"\n{keys}\n"))).unwrap();
-    house.handle().reload().await.unwrap();
+    let text = std::fs::read_to_string(&path).expect("the house wrote it");
+    std::fs::write(&path, text.replace("name = \"carrier\"\n", &format!("name = \"carrier\"\n{keys}\n"))).expect("its folder is ours");
+    house.handle().reload().await.expect("the keys are right");
 }
 
 /// Somebody at the office dials.
@@ -104,7 +104,7 @@ async fn pitfall_28_a_peer_that_was_silent_comes_last_for_the_next_call() {
     let house = House::open("").await;
     let (silent, second) = (Wire::new().await, &house.carrier);
     let path = house.handle().config_path().to_owned();
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = std::fs::read_to_string(&path).expect("the house wrote it");
     let peers = format!("peers = [\"sip:{}\", \"sip:{}\"]\nfailover_after = \"200ms\"", silent.at(), second.at());
     std::fs::write(&path, text.replace(&format!("peers = [\"sip:{}\"]", second.at()), &peers)).unwrap();
     house.handle().reload().await.unwrap();

@@ -19,6 +19,7 @@ mod ending;
 pub mod env;
 pub mod event;
 mod facts;
+mod handing;
 mod handover;
 mod hunt;
 mod join;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::digests::{Digests, Offer};
 use crate::base::{EmployeeId, Ids, Instant, Now, Secret};
 use crate::route::directory::Directory;
 use crate::sip::digest::{Algorithm, Challenge, Credentials};
@@ -20,6 +21,7 @@ use crate::store::{Store, StoreError};
 pub(super) struct Doors {
     nonces: Mutex<Nonces>,
     failures: Mutex<Failures>,
+    digests: Mutex<Digests>,
     /// What is hashed where there is no password, so that the answer takes as long.
     nobodys: Secret,
 }
@@ -66,7 +68,12 @@ impl Doors {
         secret.iter_mut().zip(text.as_bytes().chunks(2)).for_each(|(byte, digits)| {
             *byte = std::str::from_utf8(digits).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0);
         });
-        Ok(Self { nonces: Mutex::new(Nonces::new(secret, now.wall)), failures: Mutex::default(), nobodys })
+        Ok(Self {
+            nonces: Mutex::new(Nonces::new(secret, now.wall)),
+            failures: Mutex::default(),
+            digests: Mutex::default(),
+            nobodys,
+        })
     }
 
     /// Checks a request's credentials for our realm.
@@ -89,6 +96,7 @@ impl Doors {
         let Some(employee) = employee.filter(|_| is_right) else {
             return if self.fails(now.mono, key) { Checked::Wrong } else { Checked::Silence };
         };
+        self.digests.lock().answered(now.mono, source, request, said.algorithm);
         match self.nonces.lock().spend(now, source, &said.username, &said.nonce, said.count) {
             Worth::Good => {
                 self.failures.lock().of.remove(&key);
@@ -99,7 +107,7 @@ impl Doors {
         }
     }
 
-    /// The 401: SHA-256 first.
+    /// The 401: SHA-256 first, where the phone is not known to give up on seeing it.
     ///
     /// RFC 8760 §2.3: "the UAS … MUST add these header fields … in order of preference, with the most preferred algorithm
     /// at the top".
@@ -107,9 +115,13 @@ impl Doors {
         let user = said_user(request, realm(dir));
         let nonce = self.nonces.lock().make(now, source, &user);
         let challenge = |algorithm| Challenge::new(realm(dir), &nonce, algorithm, stale).text();
-        Response::to(request, Status::UNAUTHORIZED)
-            .with(Name::WwwAuthenticate, challenge(Algorithm::Sha256))
-            .with(Name::WwwAuthenticate, challenge(Algorithm::Md5))
+        let offered: &[Algorithm] = match self.digests.lock().offer(now.mono, source, request) {
+            Offer::Both => &[Algorithm::Sha256, Algorithm::Md5],
+            Offer::Md5First => &[Algorithm::Md5, Algorithm::Sha256],
+            Offer::Md5 => &[Algorithm::Md5],
+        };
+        let response = Response::to(request, Status::UNAUTHORIZED);
+        offered.iter().fold(response, |response, algorithm| response.with(Name::WwwAuthenticate, challenge(*algorithm)))
     }
 
     fn has_failed_too_often(&self, now: Instant, key: &(IpAddr, Box<str>)) -> bool {

@@ -7,6 +7,7 @@
 
 mod admission;
 mod clock;
+mod digests;
 mod doors;
 pub mod events;
 mod handle;

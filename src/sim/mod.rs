@@ -68,6 +68,8 @@ pub(crate) struct Sim {
     pub insist_on_prack: bool,
     /// Everything goes by streams: nothing is lost or overtaken, and nothing is sent twice.
     pub transport: Transport,
+    /// How long what one call says to another is on its way: with threads to wait for, it is.
+    pub words_take: Duration,
     /// Transfers that came to an end: kind and result.
     pub transfers: Vec<(&'static str, &'static str)>,
     /// What nobody's request was answered, by the shell.
@@ -114,6 +116,7 @@ impl Sim {
             scripts: HashMap::new(),
             insist_on_prack: false,
             transport: Transport::Udp,
+            words_take: Duration::ZERO,
             transfers: Vec::new(),
             refused: Vec::new(),
             said_to_carrier: Vec::new(),
@@ -536,6 +539,12 @@ impl Sim {
             }
             _ => return, // nobody's: the shell answers 481, which no test here waits for
         };
+        // As `node::receive` does it: a response that a call has not asked for is nobody's.
+        if let (Message::Response(response), Some(call)) = (&message, self.calls.get(&id))
+            && call.asked(response).is_none()
+        {
+            return;
+        }
         self.tell(id, CallEvent::Received(Box::new(Received { message, hop })));
     }
 
@@ -726,7 +735,7 @@ impl Sim {
                 let shown = self.calls.get(&id).map(|call| call.lamps(&watched)).unwrap_or_default();
                 self.lamps.push((watched, id, shown));
             }
-            CallAction::Say { to, word } => self.at(Duration::ZERO, Event::Said { from: id, to, word }),
+            CallAction::Say { to, word } => self.at(self.words_take, Event::Said { from: id, to, word }),
             CallAction::Transferred { kind, result } => self.transfers.push((kind, result)),
             CallAction::Silent(_) | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {

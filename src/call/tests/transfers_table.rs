@@ -2,6 +2,7 @@
 //! events went out, what the NOTIFY said, and that nothing is left.
 
 use super::*;
+use crate::base::EmployeeId;
 use crate::crm::model::Direction;
 use crate::route::Dialled;
 use crate::route::plan::Destination;
@@ -302,13 +303,13 @@ fn check(cell: Cell, sim: &Sim) {
     assert_eq!(record.direction, Direction::Incoming);
     let answered = cell.kind != Kind::Redirect || cell.succeeds();
     let nobody = !answered || (cell.kind == Kind::Redirect && last == by);
-    assert_eq!(record.employee.as_ref().map(|e| e.as_str()), (!nobody).then_some(last), "who talked last");
+    assert_eq!(record.employee.as_ref().map(EmployeeId::as_str), (!nobody).then_some(last), "who talked last");
     let from = match (cell.succeeds(), chain) {
         (false, _) => None,
         (true, false) => Some(by),
         (true, true) => Some("carla"),
     };
-    assert_eq!(record.transferred_from.as_ref().map(|e| e.as_str()), from, "who handed it on");
+    assert_eq!(record.transferred_from.as_ref().map(EmployeeId::as_str), from, "who handed it on");
     for record in &sim.crm.records {
         let activities = sim.crm.activities.iter().filter(|activity| activity.id == record.id).count();
         assert_eq!(activities, usize::from(record.direction != Direction::Internal), "one activity a call: {record:?}");
@@ -332,7 +333,7 @@ fn check(cell: Cell, sim: &Sim) {
     assert!(told.iter().all(|p| p.kind == Some(cell.word()) && p.call.id == record.id));
     if let Some(told) = told.last() {
         let to = if outside { None } else { Some(last) };
-        assert_eq!(told.to_employee.as_ref().map(|e| e.as_str()), to, "to whom");
+        assert_eq!(told.to_employee.as_ref().map(EmployeeId::as_str), to, "to whom");
     }
     let notified = sim.parties.iter().filter(|(_, p)| p.name == by).find_map(|(_, p)| p.notified().last().copied());
     match cell.notified() {

@@ -1,0 +1,12 @@
+//! What a CRM holds ([`EntityRef`]), what a lookup can say ([`Lookup`]), what is told of a call ([`CallRecord`]), and
+//! what a call owes the CRM ([`Write`]). Plain data.
+
+mod entity;
+mod lookup;
+mod record;
+mod write;
+
+pub use entity::{EntityKind, EntityRef, NotAnEntity};
+pub use lookup::{Decision, Exclusion, Known, Lookup, LookupKind, NoAnswer, PassedOver};
+pub use record::{CallRecord, CallState, Direction, LegRecord, Outcome};
+pub use write::{Effect, OwedWrite, Write, WriteKind, WriteNews, WriteState};
