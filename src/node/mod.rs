@@ -6,6 +6,9 @@
 //! (`registrar`, behind the `doors`). Layers above see a [`Handle`].
 
 mod admission;
+mod answer;
+mod begin;
+mod claims;
 mod clock;
 mod digests;
 mod doors;
@@ -22,6 +25,7 @@ mod perform;
 mod receive;
 mod registrar;
 mod repeats;
+mod slot;
 mod strangers;
 mod subscriptions;
 mod surviving;

@@ -84,8 +84,8 @@ impl Inner {
         if path.transport.is_reliable() || self.is_known(path) {
             return self.answer(path, response);
         }
-        let response = super::receive::located(path, response);
-        let target = super::receive::response_target(path, &response);
+        let response = super::answer::located(path, response);
+        let target = super::answer::response_target(path, &response);
         if let Some(bytes) = challenge_within(response, came.size + came.size / 2) {
             self.answer_bytes(path, target, &bytes, false);
         }
