@@ -13,6 +13,7 @@ use super::ending::{Linger, Reply};
 use super::handover::{FAREWELL, Leaving};
 use super::hunt::{Hunt, Quarry};
 use super::leg::Leg;
+use super::machine::Moved;
 use super::transfer::{Goal, Kind, Next, Report, Transfer};
 use super::{Call, CallAction, Phase};
 use crate::base::{CallId, EmployeeId, Instant, LegId, Wall};
@@ -20,7 +21,7 @@ use crate::crm::model::{Decision, Direction};
 use crate::crm::policy::Ending;
 use crate::route::plan::Destination;
 use crate::sip::agent::{CancelReason, MovedLeg, Received, Stage};
-use crate::sip::message::Replaces;
+use crate::sip::message::{Headers, Replaces};
 
 /// What one call says to another.
 #[derive(Debug)]
@@ -88,13 +89,18 @@ impl Call {
         Rank { has_customer, older: std::cmp::Reverse((self.started.wall, self.id)) }
     }
 
-    /// Where a leg of this SIP Call-ID has gone.
+    /// Where the leg of a message has gone.
     pub(super) fn moved_to(&self, received: &Received) -> Option<CallId> {
+        self.gone(received.message.headers()).map(|moved| moved.to)
+    }
+
+    /// The leg of these headers, where another call has it.
+    pub(super) fn gone(&self, headers: &Headers) -> Option<&Moved> {
         if self.moved.is_empty() {
             return None;
         }
-        let call_id = received.message.headers().call_id()?;
-        self.moved.iter().find(|(moved, _)| **moved == **call_id).map(|(_, to)| *to)
+        let call_id = headers.call_id()?;
+        self.moved.iter().find(|moved| *moved.sip_call_id == **call_id)
     }
 
     /// Another call says something.
@@ -115,7 +121,11 @@ impl Call {
                 other => other, // its transferor's leg is in a call that goes on: nothing to tell
             },
             Word::Passes(received) => {
-                self.received(&received, cx);
+                match self.moved_to(&received) {
+                    // It has gone on to a third meanwhile.
+                    Some(to) => cx.out.push(CallAction::Say { to, word: Word::Passes(received) }),
+                    None => self.received(&received, cx),
+                }
                 phase
             }
         }
@@ -226,7 +236,7 @@ impl Call {
             let Some((moved, leg)) = self.ua.release(id).zip(self.leg_mut(id)) else { continue };
             let traveller = leg.moves(cx.now.mono);
             let employee = leg.employee.clone();
-            self.moved.push((moved.sip_call_id().into(), to));
+            self.moved.push(Moved { sip_call_id: moved.sip_call_id().into(), to, far_end: moved.far_end });
             self.free(employee, id, cx);
             packed.push((traveller, moved));
         }
@@ -237,7 +247,7 @@ impl Call {
     fn take_in(&mut self, gift: Gift, cx: &Cx<'_>) -> Vec<LegId> {
         let mut ids = Vec::with_capacity(gift.legs.len());
         for (leg, moved) in gift.legs {
-            self.moved.retain(|(call_id, _)| **call_id != *moved.sip_call_id());
+            self.moved.retain(|gone| *gone.sip_call_id != *moved.sip_call_id());
             self.legs.push(leg);
             let id = self.ua.adopt(moved);
             debug_assert_eq!(usize::from(id.0) + 1, self.legs.len(), "legs and the agent's usages count alike");

@@ -53,9 +53,19 @@ pub struct Call {
     pub(super) busy: Vec<(LegId, EmployeeId)>,
     pub(super) transferred_from: Option<EmployeeId>,
     /// Legs that another call has now, by their SIP Call-ID: what still comes for them here is passed on.
-    pub(super) moved: Vec<(Box<str>, CallId)>,
+    pub(super) moved: Vec<Moved>,
     /// How many 3xx it has followed.
     pub(super) redirects: u8,
+}
+
+/// A leg that another call has now.
+#[derive(Debug)]
+pub(super) struct Moved {
+    /// By what it is known.
+    pub(super) sip_call_id: Box<str>,
+    pub(super) to: CallId,
+    /// Where its far end may be expected: what comes from there for it is ours to pass on.
+    pub(super) far_end: [SocketAddr; 2],
 }
 
 /// Where a call is.
@@ -157,15 +167,18 @@ impl Call {
         self.started.mono
     }
 
-    /// Where the request went that this response answers; `None`: nothing of ours.
-    pub fn asked(&self, response: &Response) -> Option<SocketAddr> {
-        self.ua.asked(response)
+    /// Where the request went that this response answers, or may have gone, where the leg is another call's by now and
+    /// what comes for it is passed on; `None`: nothing of ours.
+    pub fn asked(&self, response: &Response) -> Option<[SocketAddr; 2]> {
+        let asked = self.ua.asked(response).map(|at| [at; 2]);
+        asked.or_else(|| self.gone(&response.headers).map(|moved| moved.far_end))
     }
 
     /// Where the far end of the dialog (or, for a CANCEL, the INVITE) that a request means may be expected; `None`: the
     /// call has no such dialog.
     pub fn far_end(&mut self, request: &Request) -> Option<[SocketAddr; 2]> {
-        self.ua.far_end(request)
+        let here = self.ua.far_end(request);
+        here.or_else(|| self.gone(&request.headers).map(|moved| moved.far_end))
     }
 
     /// Whether it is over for its parties; what is left are transactions and a commit.

@@ -30,8 +30,9 @@ async fn serve(settings: Settings, path: &Path) -> Result<ExitCode, Failure> {
     let handle = node.handle();
     let shared = Shared::new(handle.clone(), http.api_token);
     let no = |fault: server::ListenError| Failure::No(fault.to_string());
-    let (address, api) = server::listen(http.listen, &shared).await.map_err(no)?;
+    // First, so that whoever has read `ready` from the other finds this one there.
     let control = server::listen_control(&http.control, &shared).map_err(no)?;
+    let (address, api) = server::listen(http.listen, &shared).await.map_err(no)?;
     for (transport, at) in handle.listening() {
         out::text(&format!("sip      {}:{at}\n", transport.as_str().to_ascii_lowercase()));
     }

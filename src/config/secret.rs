@@ -15,7 +15,7 @@ impl Section<'_> {
         let value = self.find(key)?;
         let place = self.at(value.span());
         if let Some(text) = value.get_ref().as_str() {
-            return Some(At { value: Secret::new(text.to_owned()), place });
+            return self.filled(key, text, place);
         }
         let DeValue::Table(table) = value.get_ref() else {
             self.wrong_type(&place, key, SECRET, value.get_ref());
@@ -62,6 +62,16 @@ impl Section<'_> {
         }
     }
 
+    /// An empty secret is none: whoever shows nothing would be let in.
+    fn filled(&self, key: &str, text: &str, place: Place) -> Option<At<Secret>> {
+        if text.is_empty() {
+            let message = format!("{}: `{key}` is empty", self.what);
+            self.report.fault(Fault::new(&place, message).help("write a long one by chance, or take the key out"));
+            return None;
+        }
+        Some(At { value: Secret::new(text.to_owned()), place })
+    }
+
     /// A variable that is not set is a warning: `check` runs where the service's environment is not.
     fn environment(&self, key: &str, name: &At<String>) -> Option<At<Secret>> {
         match std::env::var(&name.value) {
@@ -78,7 +88,7 @@ impl Section<'_> {
     fn file(&self, key: &str, path: &At<String>) -> Option<At<Secret>> {
         let folder = Path::new(&self.source.name).parent().unwrap_or(Path::new(""));
         match std::fs::read_to_string(folder.join(&path.value)) {
-            Ok(text) => Some(At { value: Secret::new(text.trim_end().to_owned()), place: path.place.clone() }),
+            Ok(text) => self.filled(key, text.trim_end(), path.place.clone()),
             Err(error) => {
                 let message = format!("{}: `{key}`: {} cannot be read: {error}", self.what, path.value);
                 self.report

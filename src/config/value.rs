@@ -30,8 +30,12 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 
 /// `"20s"`, `"150ms"`, `"5m"`, `"4h"`, `"180d"`, `"5y"`; a year has 365 days.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
-    let wrong =
-        || Wrong::new(format!("`{text}` is no duration"), "write a number and ms, s, m, h, d or y, as in \"20s\"");
+    let help = if text == "0" {
+        "write a unit too, as in \"0s\""
+    } else {
+        "write a number and ms, s, m, h, d or y, as in \"20s\""
+    };
+    let wrong = || Wrong::new(format!("`{text}` is no duration"), help);
     let (number, unit) = number_and_unit(text).ok_or_else(wrong)?;
     let millis: u64 = match unit {
         "ms" => 1,

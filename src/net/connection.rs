@@ -1,13 +1,14 @@
 //! One connection: its handshakes, then a task that reads messages and writes what waits in its queue.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, split};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -65,7 +66,7 @@ impl Task {
         let (patience, idle, remote) = (self.all.patience.connect, self.all.patience.idle, self.key.remote);
         let host = name.map_or_else(String::new, |name| name.as_str().to_owned());
         let connect = async {
-            let made = TcpStream::connect(remote).await;
+            let made = connected(self.key.local, remote).await;
             self.all.note(self.key, made.is_ok());
             let stream = made?;
             without_delay(&stream);
@@ -161,6 +162,20 @@ impl Task {
             self.all.sink.unreachable(path, &lost);
         }
     }
+}
+
+/// A connection that comes from the address of its listener, where that has one: on a machine with several addresses the
+/// peer knows us by it, and Via names it.
+async fn connected(local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
+    // From a loopback address nobody else is reached.
+    if local.ip().is_unspecified() || (local.ip().is_loopback() && !remote.ip().is_loopback()) {
+        return TcpStream::connect(remote).await;
+    }
+    let socket = if local.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let mut from = local;
+    from.set_port(0); // the listener has its own
+    socket.bind(from)?;
+    socket.connect(remote).await
 }
 
 /// Not fatal where it fails: messages then wait for each other's acknowledgement.

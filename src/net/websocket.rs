@@ -76,7 +76,7 @@ where
 {
     let (to, from) = socket.frames.split();
     let until = Instant::now() + first;
-    (FramesIn { from, began: socket.began, patience, until }, FramesOut(to))
+    (FramesIn { from, began: socket.began, patience, until, heard: false }, FramesOut(to))
 }
 
 /// Messages that come, one a frame.
@@ -85,6 +85,8 @@ pub(super) struct FramesIn<S> {
     began: Began,
     patience: Patience,
     until: Instant,
+    /// A message has come: before that no ping keeps a connection, for anybody can send those.
+    heard: bool,
 }
 
 impl<S> FramesIn<S> {
@@ -108,7 +110,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Incoming for FramesIn<S> {
                 Ok(_) => return None,
             };
             *self.began.lock() = None;
-            self.until = Instant::now() + self.patience.idle;
+            if self.heard {
+                self.until = Instant::now() + self.patience.idle;
+            }
             let bytes = match message {
                 Message::Text(text) => Bytes::from(text),
                 Message::Binary(bytes) => bytes,
@@ -119,7 +123,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Incoming for FramesIn<S> {
             match &*bytes {
                 b"\r\n\r\n" => return Some(Frame::Ping),
                 b"\r\n" | b"" => {}
-                _ => return Some(Frame::Message(bytes)),
+                _ => {
+                    self.heard = true;
+                    self.until = Instant::now() + self.patience.idle;
+                    return Some(Frame::Message(bytes));
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::digests::{Digests, Offer};
 use crate::base::{EmployeeId, Ids, Instant, Now, Secret};
 use crate::route::directory::Directory;
 use crate::sip::digest::{Algorithm, Challenge, Credentials};
@@ -19,9 +20,18 @@ use crate::store::{Store, StoreError};
 /// What asks for passwords.
 pub(super) struct Doors {
     nonces: Mutex<Nonces>,
-    failures: Mutex<HashMap<(IpAddr, Box<str>), Failed>>,
+    failures: Mutex<Failures>,
+    digests: Mutex<Digests>,
     /// What is hashed where there is no password, so that the answer takes as long.
     nobodys: Secret,
+}
+
+/// Who has failed of late.
+#[derive(Debug, Default)]
+struct Failures {
+    of: HashMap<(IpAddr, Box<str>), Failed>,
+    /// When those of long ago were last looked for.
+    swept: Option<Instant>,
 }
 
 /// Wrong tries of one user from one address.
@@ -38,7 +48,7 @@ pub(super) enum Checked {
     Right(EmployeeId),
     /// It has none for us, or such that a new nonce mends.
     Ask {
-        /// The password was right.
+        /// There were some, by a nonce that is worth nothing.
         stale: bool,
     },
     /// They are wrong: 403.
@@ -58,13 +68,24 @@ impl Doors {
         secret.iter_mut().zip(text.as_bytes().chunks(2)).for_each(|(byte, digits)| {
             *byte = std::str::from_utf8(digits).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0);
         });
-        Ok(Self { nonces: Mutex::new(Nonces::new(secret, now.wall)), failures: Mutex::default(), nobodys })
+        Ok(Self {
+            nonces: Mutex::new(Nonces::new(secret, now.wall)),
+            failures: Mutex::default(),
+            digests: Mutex::default(),
+            nobodys,
+        })
     }
 
     /// Checks a request's credentials for our realm.
     pub(super) fn check(&self, now: Now, dir: &Directory, source: IpAddr, request: &Request) -> Checked {
         let Some(said) = credentials(request, realm(dir)) else { return Checked::Ask { stale: false } };
         let user: Box<str> = said.username.chars().take(LONGEST_USER).collect::<String>().into();
+        // Whoever forges a phone's address never sees a nonce that we made for it: such tries are not even counted, so that
+        // nobody can lock her out. RFC 7616 §3.3: "The server SHOULD only set stale to TRUE if it receives a request for
+        // which the nonce is invalid." So it says nothing of the password.
+        if self.nonces.lock().look(now, source, &said.username, &said.nonce) != Worth::Good {
+            return Checked::Ask { stale: true };
+        }
         let key = (source, user);
         if self.has_failed_too_often(now.mono, &key) {
             return Checked::Silence;
@@ -75,18 +96,18 @@ impl Doors {
         let Some(employee) = employee.filter(|_| is_right) else {
             return if self.fails(now.mono, key) { Checked::Wrong } else { Checked::Silence };
         };
+        self.digests.lock().answered(now.mono, source, request, said.algorithm);
         match self.nonces.lock().spend(now, source, &said.username, &said.nonce, said.count) {
             Worth::Good => {
-                self.failures.lock().remove(&key);
+                self.failures.lock().of.remove(&key);
                 Checked::Right(employee.id.clone())
             }
-            // Who knows the password learns nothing by `stale`. A replay gets a new nonce too, which is worth nothing
-            // without the password.
+            // A replay gets a new nonce too, which is worth nothing without the password.
             Worth::Stale | Worth::Foreign | Worth::Replayed => Checked::Ask { stale: true },
         }
     }
 
-    /// The 401: SHA-256 first.
+    /// The 401: SHA-256 first, where the phone is not known to give up on seeing it.
     ///
     /// RFC 8760 §2.3: "the UAS … MUST add these header fields … in order of preference, with the most preferred algorithm
     /// at the top".
@@ -94,26 +115,31 @@ impl Doors {
         let user = said_user(request, realm(dir));
         let nonce = self.nonces.lock().make(now, source, &user);
         let challenge = |algorithm| Challenge::new(realm(dir), &nonce, algorithm, stale).text();
-        Response::to(request, Status::UNAUTHORIZED)
-            .with(Name::WwwAuthenticate, challenge(Algorithm::Sha256))
-            .with(Name::WwwAuthenticate, challenge(Algorithm::Md5))
+        let offered: &[Algorithm] = match self.digests.lock().offer(now.mono, source, request) {
+            Offer::Both => &[Algorithm::Sha256, Algorithm::Md5],
+            Offer::Md5First => &[Algorithm::Md5, Algorithm::Sha256],
+            Offer::Md5 => &[Algorithm::Md5],
+        };
+        let response = Response::to(request, Status::UNAUTHORIZED);
+        offered.iter().fold(response, |response, algorithm| response.with(Name::WwwAuthenticate, challenge(*algorithm)))
     }
 
     fn has_failed_too_often(&self, now: Instant, key: &(IpAddr, Box<str>)) -> bool {
         let failures = self.failures.lock();
-        failures.get(key).is_some_and(|failed| failed.times >= TRIES && now.since(failed.since) < WINDOW)
+        failures.of.get(key).is_some_and(|failed| failed.times >= TRIES && now.since(failed.since) < WINDOW)
     }
 
     /// Notes a wrong try; false: that was one too many, or there is no room to note it.
     fn fails(&self, now: Instant, key: (IpAddr, Box<str>)) -> bool {
         let mut failures = self.failures.lock();
-        if failures.len() >= MOST_FAILURES {
-            failures.retain(|_, failed| now.since(failed.since) < WINDOW);
+        if failures.of.len() >= MOST_FAILURES && failures.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
+            failures.swept = Some(now);
+            failures.of.retain(|_, failed| now.since(failed.since) < WINDOW);
         }
-        if failures.len() >= MOST_FAILURES && !failures.contains_key(&key) {
+        if failures.of.len() >= MOST_FAILURES && !failures.of.contains_key(&key) {
             return false;
         }
-        let failed = failures.entry(key).or_insert(Failed { since: now, times: 0 });
+        let failed = failures.of.entry(key).or_insert(Failed { since: now, times: 0 });
         if now.since(failed.since) >= WINDOW {
             *failed = Failed { since: now, times: 0 };
         }
@@ -145,6 +171,8 @@ fn said_user(request: &Request, realm: &str) -> String {
 const TRIES: u32 = 5;
 /// For how long they count.
 const WINDOW: Duration = Duration::from_secs(60);
+/// A full table is swept no more often than so: no try costs more than another.
+const SWEEP: Duration = Duration::from_secs(1);
 /// How many are remembered.
 const MOST_FAILURES: usize = 20_000;
 /// How much of a user name is.

@@ -105,7 +105,7 @@ impl Live {
     /// Where the request went that this response answers; `None`: the call has asked no such thing.
     pub(super) fn asked(&self, id: CallId, response: &Response) -> Option<FarEnd> {
         let slot = self.calls.get(&id)?;
-        Some(FarEnd { addresses: [slot.call.asked(response)?; 2], since: slot.call.began() })
+        Some(FarEnd { addresses: slot.call.asked(response)?, since: slot.call.began() })
     }
 
     /// The call that this INVITE, or what goes with it, belongs to.

@@ -92,7 +92,8 @@ impl Names {
             }
             Err(fault) => {
                 if known.failures == 0 {
-                    tracing::warn!(peer = peer.uri, %fault, kept = known.ways.len(), "the peer's name is not found");
+                    let mend = "look for a slip in `peers`, and at this machine's DNS; it is asked for again by itself";
+                    tracing::warn!(peer = peer.uri, %fault, kept = known.ways.len(), "the peer's name is not found: {mend}");
                 }
                 known.due = now + SOONEST.saturating_mul(1 << known.failures.min(7)).min(LATEST);
                 known.failures = known.failures.saturating_add(1);

@@ -40,6 +40,7 @@ struct Standing {
 
 /// A registration and the peers that it goes to.
 struct Registered {
+    trunk: TrunkName,
     number: u64,
     machine: Registration,
     peers: Vec<Peer>,
@@ -106,14 +107,15 @@ impl Trunks {
         let servers: Vec<Server> = trunk.peers.iter().map(server).collect();
         match (old, account) {
             (Some(old), Some(account)) if old.machine.is_for(account, &servers) => {
-                Some(Registered { peers: trunk.peers.clone(), ..old })
+                Some(Registered { trunk: trunk.name.clone(), peers: trunk.peers.clone(), ..old })
             }
             (old, account) => {
                 self.forsake(now, old);
                 let account = account?;
                 self.last += 1;
                 let machine = Registration::new(now.mono, (**account).clone(), servers, self.ids.fork());
-                Some(Registered { number: self.last, machine, peers: trunk.peers.clone(), is_told: false })
+                let (trunk, peers) = (trunk.name.clone(), trunk.peers.clone());
+                Some(Registered { trunk, number: self.last, machine, peers, is_told: false })
             }
         }
     }
@@ -293,22 +295,23 @@ impl Registered {
             Some(response) => self.machine.answered(now, response),
             None => self.machine.failed(now),
         };
-        let account = self.machine.username();
+        // Not the account: many a carrier's is a phone number.
+        let trunk = &self.trunk;
         match outcome {
             Outcome::Registered { expires } if std::mem::take(&mut self.is_told) => {
-                tracing::info!(account, seconds = expires.as_secs(), "registered again with the carrier");
+                tracing::info!(%trunk, seconds = expires.as_secs(), "registered again with the carrier");
             }
             Outcome::Registered { expires } => {
-                tracing::debug!(account, seconds = expires.as_secs(), "registered with the carrier");
+                tracing::debug!(%trunk, seconds = expires.as_secs(), "registered with the carrier");
             }
             // One that does not say a word to a whole turn of peers, or says no.
             Outcome::Refused { status, again_in } if again_in > Duration::ZERO => {
                 if !std::mem::replace(&mut self.is_told, true) {
                     let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
                     tracing::warn!(
-                        account,
+                        %trunk,
                         status,
-                        seconds = again_in.as_secs(),
+                        again_in_seconds = again_in.as_secs(),
                         "the carrier does not register us, and may send no calls: {}",
                         mend(&status)
                     );

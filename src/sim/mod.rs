@@ -69,6 +69,8 @@ pub(crate) struct Sim {
     pub insist_on_prack: bool,
     /// Everything goes by streams: nothing is lost or overtaken, and nothing is sent twice.
     pub transport: Transport,
+    /// How long what one call says to another is on its way: with threads to wait for, it is.
+    pub words_take: Duration,
     /// Transfers that came to an end: kind and result.
     pub transfers: Vec<(&'static str, &'static str)>,
     /// What nobody's request was answered, by the shell.
@@ -115,6 +117,7 @@ impl Sim {
             scripts: HashMap::new(),
             insist_on_prack: false,
             transport: Transport::Udp,
+            words_take: Duration::ZERO,
             transfers: Vec::new(),
             refused: Vec::new(),
             said_to_carrier: Vec::new(),
@@ -367,6 +370,12 @@ impl Sim {
             }
             _ => return, // nobody's: the shell answers 481, which no test here waits for
         };
+        // As `node::receive` does it: a response that a call has not asked for is nobody's.
+        if let (Message::Response(response), Some(call)) = (&message, self.calls.get(&id))
+            && call.asked(response).is_none()
+        {
+            return;
+        }
         self.tell(id, CallEvent::Received(Box::new(Received { message, hop })));
     }
 
@@ -377,7 +386,7 @@ impl Sim {
     /// As `node::receive` does it.
     fn arrive_replacing(&mut self, from: SocketAddr, request: &Request, key: ServerKey, hop: Hop) {
         let dir = self.house.directory.clone();
-        let origin = origin(&dir, from);
+        let origin = self.origin(&dir, from);
         let value = request.headers.get(&Name::Replaces).map(|value| &**value).unwrap_or_default();
         let Some(replaces) = Replaces::parse(value) else { return self.refused.push(400) };
         let call = call_of_tag(&replaces.to_tag).map(|call| self.home_of(call, &replaces.call_id));
@@ -388,12 +397,18 @@ impl Sim {
         let by = crate::route::inbound::employee_of(&dir, &origin, &invitation(request).identities);
         let Some(by) = by.map(|e| e.id.clone()) else { return self.refused.push(403) };
         self.claims.insert(key, call);
+        let is_phone = matches!(origin, Origin::Phone(_));
         let referred_by = request.headers.address(&Name::ReferredBy).map(|address| party(&address).user);
         let received = Received { message: request.clone().into(), hop };
-        self.tell(
-            call,
-            CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone: false, referred_by })),
-        );
+        self.tell(call, CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone, referred_by })));
+    }
+
+    /// Who sends from there: phones are known by their addresses here, in the node by their passwords.
+    fn origin(&self, dir: &Directory, from: SocketAddr) -> Origin {
+        match self.phone_names.get(&from) {
+            Some((employee, _)) => Origin::Phone(employee.clone()),
+            None => origin(dir, from),
+        }
     }
 
     /// As `node::perform` does it.
@@ -421,10 +436,7 @@ impl Sim {
     fn begin(&mut self, from: SocketAddr, request: &Request) -> Option<CallId> {
         let invitation = invitation(request);
         let dir = self.house.directory.clone();
-        let origin = match self.phone_names.get(&from) {
-            Some((employee, _)) => Origin::Phone(employee.clone()),
-            None => origin(&dir, from),
-        };
+        let origin = self.origin(&dir, from);
         if origin == Origin::Stranger {
             return None;
         }
@@ -554,7 +566,7 @@ impl Sim {
                 let shown = self.calls.get(&id).map(|call| call.lamps(&watched)).unwrap_or_default();
                 self.lamps.push((watched, id, shown));
             }
-            CallAction::Say { to, word } => self.at(Duration::ZERO, Event::Said { from: id, to, word }),
+            CallAction::Say { to, word } => self.at(self.words_take, Event::Said { from: id, to, word }),
             CallAction::Transferred { kind, result } => self.transfers.push((kind, result)),
             CallAction::Silent(_) | CallAction::PostDialDelay(_) => {}
             CallAction::Finish => {

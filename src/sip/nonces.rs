@@ -21,7 +21,6 @@ pub const FRESH: Duration = Duration::from_secs(5 * 60);
 pub const MOST: usize = 50_000;
 
 /// What makes and checks nonces.
-#[derive(Debug)]
 pub struct Nonces {
     secret: [u8; 32],
     /// How many were made, over and over: tells apart those of one millisecond.
@@ -53,6 +52,13 @@ pub enum Worth {
     Foreign,
     /// It has been used with this count, or without one.
     Replayed,
+}
+
+// Whoever knew the secret could make nonces.
+impl std::fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Nonces").field("used", &self.used.len()).finish_non_exhaustive()
+    }
 }
 
 impl Nonces {
@@ -201,6 +207,11 @@ mod tests {
         let here = ip("192.0.2.9");
         let made: Vec<_> = (0..200).map(|_| nonces.make(at(0), here, "201")).collect();
         assert!(made.iter().all(|nonce| nonces.spend(at(0), here, "201", nonce, Some(1)) == Worth::Good));
+    }
+
+    #[test]
+    fn the_secret_is_never_shown() {
+        assert_eq!(format!("{:?}", nonces()), "Nonces { used: 0, .. }");
     }
 
     #[test]

@@ -71,6 +71,8 @@ class Phone:
         self.control = control
         # What the answer to its own re-INVITE means.
         self.waits = None
+        # Version 1.0 gives up where SHA-256 is offered, also beside MD5. Its next try, within a minute, must do.
+        self.may_fail = True
 
     def happened(self, event):
         if not event.get("event"):
@@ -94,6 +96,8 @@ class Phone:
         elif kind == "CALL_REMOTE_SDP" and event["param"] == "answer" and self.waits:
             tell(self.waits, call=call)
             self.waits = None
+        elif kind == "REGISTER_FAIL" and self.may_fail:
+            self.may_fail = False
         elif kind in names:
             tell(names[kind], **more)
 

@@ -25,6 +25,7 @@ const STORIES: &[(&str, Kind, Over)] = &[
     ("62-pjsip-over-tls", Kind::Pjsip, Over::Tls),
     ("63-baresip-over-udp", Kind::Baresip, Over::Udp),
     ("64-baresip-over-tcp", Kind::Baresip, Over::Tcp),
+    ("65-baresip-over-tls", Kind::Baresip, Over::Tls),
     ("66-linphone-over-udp", Kind::Linphone, Over::Udp),
     ("67-linphone-over-tcp", Kind::Linphone, Over::Tcp),
     ("68-linphone-over-tls", Kind::Linphone, Over::Tls),

@@ -44,16 +44,15 @@ pub(crate) fn play(name: &str, kind: Kind, over: Over) -> Result<(), String> {
 impl Office {
     fn open(name: &str, kind: Kind, over: Over) -> Result<Self, String> {
         let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/phones").join(name);
-        let house = House::new(&place, &changes(kind, over))?;
+        let house = House::new(&place, &changes(over))?;
         certify(&house)?;
         let server = Server::start(&house)?;
         server.run(&["crm", "add-contact", "--name", "Maria Souza", "--phone", MARIA, "--responsible", "bruno"])?;
-        let password = (kind != Kind::Baresip).then_some("a secret of 202");
         // baresip takes the port after its own too, for TLS: that is Carla's.
         let hers = if kind == Kind::Baresip { Over::Udp } else { over };
         let told = |fault: String| format!("{fault}\n{}", server.account_of_itself());
         let customer = Phone::start(&house, Kind::Pjsip, "carrier", MARIA, Over::Udp, None).map_err(told)?;
-        let bruno = Phone::start(&house, kind, "bruno", "202", over, password).map_err(told)?;
+        let bruno = Phone::start(&house, kind, "bruno", "202", over, Some("secret-of-202")).map_err(told)?;
         let carla = Phone::start(&house, Kind::Pjsip, "carla", "203", hers, Some("a secret of 203")).map_err(told)?;
         Ok(Self { server, house, over, customer, bruno, carla })
     }
@@ -220,10 +219,7 @@ fn shows(rung: &Value, number: &str) -> Result<(), String> {
 }
 
 /// What a test needs beside the house.
-///
-/// baresip 1.0 registers nowhere that offers SHA-256, as RFC 8760 has it: it gives up with "Function not implemented",
-/// in whatever order the challenges stand. So it is a PBX of one phone.
-fn changes(kind: Kind, over: Over) -> toml::Table {
+fn changes(over: Over) -> toml::Table {
     let secure = match over {
         Over::Udp | Over::Tcp => "",
         Over::Tls => {
@@ -236,18 +232,5 @@ key = "@FOLDER@/key.pem"
 "#
         }
     };
-    let desk = match kind {
-        Kind::Pjsip | Kind::Linphone => String::new(),
-        Kind::Baresip => format!(
-            r#"
-[[pbx]]
-name = "bruno's desk"
-peers = ["sip:@ADDRESS@:5202{}"]
-extensions = "202"
-accept = ["@ADDRESS@/32", "127.0.0.1/32"] # its connections leave by whatever address the kernel picks
-"#,
-            over.parameter()
-        ),
-    };
-    toml::from_str(&format!("{secure}{desk}")).expect("it is TOML")
+    toml::from_str(secure).expect("it is TOML")
 }

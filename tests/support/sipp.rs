@@ -84,6 +84,8 @@ impl Phones {
         sipp.args(["-m", &calls, "-l", &at_once, "-r", &at_once, "-rp", "20"]);
         sipp.args(caller.transport.sipp());
         let next = if case.proxy { house.proxy() } else { house.sip() };
+        // What credentials are made for; sipp would leave the user out.
+        sipp.args(["-auth_uri", &format!("{}@{next}", caller.dials)]);
         sipp.arg(next.to_string());
         Party::start(&caller.party, sipp)
     }

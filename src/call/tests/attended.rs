@@ -7,7 +7,11 @@ const ANSWERS: [(u64, Act); 2] = [(20, Act::Ring), (1_000, Act::Answer)];
 
 /// bruno talks with a customer, holds her, and calls carla.
 fn consulting(from: &str, carla: &[(u64, Act)]) -> Sim {
-    let mut sim = sim(house()).phone_does("bruno", &ANSWERS).phone_does("carla", carla).phone_does("dora", &ANSWERS);
+    consulting_by(sim(house()), from, carla)
+}
+
+fn consulting_by(sim: Sim, from: &str, carla: &[(u64, Act)]) -> Sim {
+    let mut sim = sim.phone_does("bruno", &ANSWERS).phone_does("carla", carla).phone_does("dora", &ANSWERS);
     sim.customer(Some(from), &[]);
     sim.run_until(up("maria")).run_for(secs(2)).act("bruno", Act::Hold).run_for(secs(1));
     sim.act("bruno", Act::Consult("203".into()));
@@ -258,4 +262,19 @@ fn a_customer_who_hangs_up_while_the_calls_are_made_one_leaves_nobody_behind() {
         sim.assert_idle();
         assert_eq!(sim.crm.activities.len(), 1);
     }
+}
+
+#[test]
+fn a_response_that_comes_for_a_leg_on_its_way_to_another_call_gets_there() {
+    // By streams: nobody sends it again.
+    let mut sim = consulting_by(sim(house()).by_tcp(), STRANGER, &ANSWERS);
+    sim.run_until(up("carla")).run_until(up("bruno")).run_for(secs(3));
+    sim.words_take = ms(4);
+    // 1 ms there, 4 ms from call to call: carla's 200 to the UPDATE comes 6 ms from now, when the one call has given her
+    // leg away and the other one does not have it yet.
+    sim.act_first("bruno", Act::ReferToConsulted { on_second: false }).run_for(ms(3));
+    sim.act("bruno", Act::Update).run_for(secs(60));
+    assert_eq!((sim.party("maria").state, sim.party("carla").state), (State::Up, State::Up), "{}", sim.ladders());
+    sim.act("maria", Act::HangUp).assert_idle();
+    assert_handed_to_carla(&sim);
 }

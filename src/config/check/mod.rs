@@ -34,7 +34,7 @@ pub(super) fn check(raw: &Raw, whole: &Place, report: &Report) -> Settings {
     later::not_yet(raw, whole, report);
     if raw.lines.is_empty() {
         let help = "add a [[line]] with the number that customers call";
-        report.warn(Fault::new(whole, "there is no line: every call will be refused").help(help));
+        report.warn(Fault::new(whole, "there is no line: calls from and to the outside will be refused").help(help));
     }
     let directory = Arc::new(directory.index());
     let settings = system::settings(raw, directory, report);

@@ -55,6 +55,13 @@ fn reachable(employee: &RawEmployee, who: &str, raw: &Raw, report: &Report) {
         let help = "phones register with the extension as their user: write one, or take the password out";
         report.fault(Fault::new(&password.place, message).help(help));
     }
+    if let (Some(password), Some(extension)) = (&employee.password, &employee.extension)
+        && (password.value.expose() == extension.value || password.value.expose().len() < SHORTEST)
+    {
+        let message = format!("{who}: whoever tries finds this `password` within minutes");
+        report
+            .warn(Fault::new(&password.place, message).help("let a generator make one, of twelve characters or more"));
+    }
     let Some(extension) = employee.extension.as_ref().filter(|_| employee.password.is_none()) else { return };
     let patterns: Vec<&str> = raw.pbxs.iter().filter_map(|pbx| Some(pbx.extensions.as_ref()?.value.as_str())).collect();
     if patterns.iter().any(|pattern| fits(pattern, &extension.value)) {
@@ -67,6 +74,9 @@ fn reachable(employee: &RawEmployee, who: &str, raw: &Raw, report: &Report) {
     };
     report.warn(Fault::new(&extension.place, message).label("served by none").help(help));
 }
+
+/// A password of fewer characters is guessed.
+const SHORTEST: usize = 6;
 
 fn fits(pattern: &str, extension: &str) -> bool {
     pattern.len() == extension.len() && pattern.chars().zip(extension.chars()).all(|(p, c)| p == 'x' || p == c)

@@ -102,6 +102,24 @@ fn wrong_types_say_what_is_wanted() {
 }
 
 #[test]
+fn a_secret_is_not_empty() {
+    let help = "write a long one by chance, or take the key out";
+    assert_eq!(
+        faults(&[("id = \"ana\"\n", "id = \"ana\"\npassword = \"\"\n")]),
+        [format!("16: employee `ana`: `password` is empty ({help})")]
+    );
+    one_below("[http]\napi_token = \"\"\n", &format!("31: [http]: `api_token` is empty ({help})"));
+}
+
+#[test]
+fn nothing_at_all_wants_a_unit_too() {
+    assert_eq!(
+        faults(&[("name = \"carrier\"\n", "name = \"carrier\"\noptions = \"0\"\n")]),
+        ["7: trunk `carrier`: `options`: `0` is no duration (write a unit too, as in \"0s\")"]
+    );
+}
+
+#[test]
 fn peers_are_written_as_uris() {
     let help = "write it as in \"sip:203.0.113.5:5060\" or \"sip:sbc.example.com;transport=tcp\"";
     let peer = |written: &str| faults(&[("sip:203.0.113.5", written)]);

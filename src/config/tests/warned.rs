@@ -23,6 +23,18 @@ fn media_that_is_to_be_relayed_is_one_warning() {
 }
 
 #[test]
+fn passwords_that_are_guessed_are_told() {
+    let with = |password: &str| {
+        let keys = format!("id = \"ana\"\npassword = \"{password}\"\n");
+        warnings(&[("id = \"ana\"\n", keys.as_str())])
+            .into_iter()
+            .filter(|told| told.contains("guess") || told.contains("finds"))
+            .count()
+    };
+    assert_eq!(["201", "12345", "kI9-xa2-Lq4"].map(with), [1, 1, 0]);
+}
+
+#[test]
 fn keys_that_do_nothing_yet_are_told_one_by_one() {
     let trunk = "register = true\nusername = \"acme\"\npassword = \"geheim\"\ncodecs = [\"PCMA\"]\nmedia_from = \"any\"\noptions = \"30s\"\n";
     assert_eq!(

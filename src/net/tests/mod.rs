@@ -60,9 +60,13 @@ impl Bench {
     }
 
     fn trusting(roots: Roots, transport: Transport, patience: Patience) -> Self {
+        Self::at("127.0.0.1:0", roots, transport, patience)
+    }
+
+    fn at(listen: &str, roots: Roots, transport: Transport, patience: Patience) -> Self {
         let (tell, seen) = mpsc::unbounded_channel();
         let all = Connections::trusting(roots, Arc::new(Watcher(tell)), patience);
-        let listener = Listener::bind(transport, "127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = Listener::bind(transport, listen.parse().unwrap()).unwrap();
         let local = listener.local();
         let mut accepting = tokio::task::JoinSet::new();
         accepting.spawn(Arc::clone(&all).accept(listener));

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::{Bench, MESSAGE, Seen, is_closed, short};
 use crate::base::Transport;
 use crate::net::connections::{PER_SOURCE, Patience};
+use crate::net::tls::Roots;
 
 #[tokio::test]
 async fn an_answer_goes_back_on_the_connection_of_its_request() {
@@ -25,6 +26,18 @@ async fn an_answer_goes_back_on_the_connection_of_its_request() {
     let mut answer = [0; 6];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"answer");
+}
+
+#[tokio::test]
+async fn a_connection_comes_from_the_address_of_its_listener() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let bench = Bench::at("127.0.0.71:0", Roots::System, transport, Patience::default());
+        let peer = TcpListener::bind("127.0.0.72:0").await.unwrap();
+        bench.send_to(peer.local_addr().unwrap(), Some("peer"), Bytes::from_static(MESSAGE.as_bytes())).unwrap();
+        let (_, source) = peer.accept().await.unwrap();
+        assert_eq!(source.ip(), bench.local.ip(), "{transport:?}");
+        assert_ne!(source.port(), bench.local.port());
+    }
 }
 
 #[tokio::test]

@@ -97,6 +97,22 @@ async fn silence_and_drips_end_a_connection() {
 }
 
 #[tokio::test]
+async fn pings_alone_keep_no_connection() {
+    let bench = Bench::of(Transport::Ws, short());
+    let mut phone = connect(&bench, Some("sip")).await.unwrap();
+    let pinged = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            tick.tick().await;
+            if phone.send(Message::Ping("there?".into())).await.is_err() {
+                return;
+            }
+        }
+    };
+    timeout(Duration::from_secs(5), pinged).await.expect("it is closed");
+}
+
+#[tokio::test]
 async fn a_gateway_is_called_and_one_that_left_is_not() {
     let mut bench = Bench::of(Transport::Ws, Patience::default());
     let gateway = Bench::of(Transport::Ws, Patience::default());

@@ -4,9 +4,11 @@
 //! Its tags, and the branches of what it has sent so far, go on naming the call that it began in; whoever hands
 //! messages to calls has to know that (`node::live`).
 
+use std::net::SocketAddr;
+
 use super::leg::{Leg, Unacked, Usage};
 use super::transactions::{Incoming, Outgoing, Purpose, Wants};
-use super::{RequestId, UserAgent};
+use super::{RequestId, UserAgent, next_hop};
 use crate::base::{CallId, LegId};
 use crate::sip::message::Replaces;
 
@@ -15,6 +17,8 @@ use crate::sip::message::Replaces;
 pub struct MovedLeg {
     /// The call that gives it.
     pub from: CallId,
+    /// Where its far end may be expected.
+    pub far_end: [SocketAddr; 2],
     leg: Leg,
     clients: Vec<Outgoing>,
     servers: Vec<Incoming>,
@@ -69,9 +73,13 @@ impl UserAgent {
             self.reliable = None;
         }
         self.subscriptions.retain(|subscription| subscription.leg() != id);
+        let mut leg = self.legs.remove(at);
+        let hop = leg.hop;
+        let target = leg.dialog_mut().map_or(hop, |dialog| next_hop(&self.flows, id, dialog, hop));
         Some(MovedLeg {
             from: self.call,
-            leg: self.legs.remove(at),
+            far_end: [hop.remote, target.remote],
+            leg,
             clients: self.clients.extract_if(.., |client| client.leg == id).collect(),
             servers: self.servers.extract_if(.., |server| server.leg == id).collect(),
             is_flow: self.flows.contains(&id),

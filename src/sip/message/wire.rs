@@ -41,13 +41,15 @@ pub fn parse(bytes: &Bytes, limits: &Limits) -> Result<Message, ParseError> {
     let bytes = bytes.slice(skipped..);
     let mut reader = Reader::new(&bytes, *limits);
     let start = reader.start_line();
+    let is_response = start.as_ref().is_some_and(|start| is_sip(start.as_bytes()));
+    reader.is_response = is_response;
     reader.fields();
     if bytes.len() > limits.message {
         // Said before all else: what follows from a cut-off message would only mislead.
         reader.fault = Some(Fault::MessageTooLarge);
     }
     match start {
-        Some(start) if start.len() >= 4 && is_sip(start.as_bytes()) => response(&start, reader),
+        Some(start) if is_response => response(&start, reader),
         Some(start) => request(&start, reader),
         None => Err(reader.refuse(Fault::NotSip, Kind::Unanswerable)),
     }
@@ -55,6 +57,11 @@ pub fn parse(bytes: &Bytes, limits: &Limits) -> Result<Message, ParseError> {
 
 fn is_sip(start: &[u8]) -> bool {
     start.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
+}
+
+/// Whether each element of a Contact can be read.
+fn are_contacts(list: &Text) -> bool {
+    List::new(list).all(|element| element.is_ok_and(|one| one == "*" || lexer::address(one).is_ok()))
 }
 
 /// One pass over the head.
@@ -66,6 +73,8 @@ struct Reader<'a> {
     lines: Lines<'a>,
     headers: Headers,
     content_length: Option<usize>,
+    /// It is no request, so that nobody is told what is wrong with it.
+    is_response: bool,
     /// The first one found in the fields.
     fault: Option<Fault>,
     /// The start line did not keep to the limit.
@@ -86,6 +95,7 @@ impl<'a> Reader<'a> {
             lines: Lines::of(bytes),
             headers: Headers::with_capacity(24),
             content_length: None,
+            is_response: false,
             fault: None,
             long_start: false,
         }
@@ -131,6 +141,11 @@ impl<'a> Reader<'a> {
         let value = if folded { unfolded(self.slice(value))? } else { self.value(value)? };
         if name == Name::ContentLength {
             return same_length(&mut self.content_length, &value);
+        }
+        // A final response counts whatever its Contact is: it is taken as if it had none. Were it dropped whole, its
+        // request would be sent again until nobody waits any more.
+        if name == Name::Contact && self.is_response && !are_contacts(&value) {
+            return Ok(());
         }
         if name.is_split() && memchr::memchr(b',', value.as_bytes()).is_some() {
             return self.list(name, &value);
@@ -299,6 +314,27 @@ mod tests {
         assert_eq!((request.headers.from_tag(), request.headers.to_tag()), (Some("1"), None));
         assert_eq!(request.headers.cseq(), Some((1, rsip::Method::Invite)));
         assert_eq!(&request.body[..], b"v=0\n");
+    }
+
+    #[test]
+    fn a_response_counts_whatever_its_contact_is() {
+        let response = |contact: &str| {
+            let text = format!(
+                "SIP/2.0 486 Busy Here\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\nFrom: <sip:m@h>;tag=1\r\n\
+                 To: <sip:b@h>;tag=2\r\nCall-ID: a@b\r\nCSeq: 1 INVITE\r\n{contact}\r\n\r\n"
+            );
+            match read(text.as_bytes()) {
+                Ok(Message::Response(response)) => response.headers.contacts().len(),
+                other => panic!("{contact}: {other:?}"),
+            }
+        };
+        for broken in ["Contact: <sip:b@h", "m: \"b <sip:b@h>", "Contact: , ,", "Contact:", "Contact: <sip:a@h>, <"] {
+            assert_eq!(response(broken), 0, "{broken}");
+        }
+        assert_eq!(response("Contact: <sip:a@h>, <sip:b@h>;q=0.5"), 2);
+        refused(&INVITE.replace("Subject", "Contact: <sip:b@h\r\nSubject"), 400, &{
+            Fault::Header(Name::Contact, Syntax::Address)
+        });
     }
 
     #[test]
