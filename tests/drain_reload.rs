@@ -31,45 +31,10 @@ struct Serve {
     office: Wire,
 }
 
-/// The operator's file.
+/// The house's file, for a server that listens by UDP alone and waits so long for its calls when it is to stop.
 fn files(folder: &std::path::Path, carrier: SocketAddr, office: SocketAddr, drain: &str) -> String {
-    let data = folder.display();
-    format!(
-        r#"
-[sip]
-listen = ["udp:127.0.0.1:0"]
-drain = "{drain}"
-[media]
-mode = "bypass"
-[store]
-url = "sqlite:{data}/ramal.db"
-[trace]
-path = "{data}/trace"
-[http]
-listen = "127.0.0.1:0"
-control = "{data}/ramal.sock"
-[[trunk]]
-name = "carrier"
-peers = ["sip:{carrier}"]
-[[pbx]]
-name = "office"
-peers = ["sip:{office}"]
-extensions = "2xx"
-[[employee]]
-id = "ana"
-extension = "201"
-[[employee]]
-id = "bruno"
-extension = "202"
-[[queue]]
-name = "sales"
-members = ["bruno", "ana"]
-[[line]]
-number = "{LINE}"
-trunk = "carrier"
-queue = "sales"
-"#
-    )
+    let text = house::file(folder, carrier, office, "");
+    text.replace(", \"tcp:127.0.0.1:0\"]", &format!("]\ndrain = \"{drain}\""))
 }
 
 impl Serve {

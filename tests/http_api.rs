@@ -181,15 +181,13 @@ async fn everything_under_api_but_its_description_asks_for_the_token() {
 
 #[tokio::test]
 async fn without_a_token_in_the_file_nobody_gets_in_and_is_told_what_to_set() {
-    for more in ["", "api_token = \"\""] {
-        let open = Open::with(more).await;
-        for (method, path) in CLOSED {
-            let answer = ask(open.at, method, path, "Authorization: Bearer \r\n", "").await;
-            assert_eq!(answer.status, 401, "{method} {path}");
-            assert!(answer.body.contains("http.api_token"), "{answer:?}");
-        }
-        open.close().await;
+    let open = Open::with("").await;
+    for (method, path) in CLOSED {
+        let answer = ask(open.at, method, path, "Authorization: Bearer \r\n", "").await;
+        assert_eq!(answer.status, 401, "{method} {path}");
+        assert!(answer.body.contains("http.api_token"), "{answer:?}");
     }
+    open.close().await;
 }
 
 #[tokio::test]

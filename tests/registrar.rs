@@ -255,6 +255,40 @@ async fn registrations_live_through_a_restart() {
 }
 
 #[tokio::test]
+async fn whoever_left_the_files_while_the_server_was_down_has_no_phone() {
+    let house = House::open(ERIKA).await;
+    let path = house.handle().config_path().to_owned();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("udp:127.0.0.1:0", &format!("udp:{}", house.udp));
+    let wire = Wire::new().await;
+    let mut phone = Phone::new(wire.at(), "301", "secret");
+    register(&house, &wire, &mut phone, "Contact: <sip:301@127.0.0.1>\r\n").await;
+    std::fs::write(&path, text.replace("password = \"secret\"\n", "")).unwrap();
+    let house = house.restart().await;
+    assert_eq!(registrations(&house), "ramal_registrations 0");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn who_has_another_password_has_no_phone_until_it_is_shown() {
+    let house = House::open(ERIKA).await;
+    let wire = Wire::new().await;
+    let mut phone = Phone::new(wire.at(), "301", "secret");
+    register(&house, &wire, &mut phone, "Contact: <sip:301@127.0.0.1>\r\n").await;
+    let path = house.handle().config_path().to_owned();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"secret\"", "\"another\"")).unwrap();
+    house.handle().reload().await.unwrap();
+    assert_eq!(registrations(&house), "ramal_registrations 0");
+    phone.password = "another";
+    let done = register(&house, &wire, &mut phone, "Contact: <sip:301@127.0.0.1>\r\n").await;
+    assert!(done.starts_with("SIP/2.0 200 "), "{done}");
+    house.handle().reload().await.unwrap();
+    assert_eq!(registrations(&house), "ramal_registrations 1", "the same files cost nobody her phone");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn who_has_no_password_in_the_files_any_more_has_no_phone() {
     let house = House::open(ERIKA).await;
     let wire = Wire::new().await;
@@ -298,6 +332,17 @@ async fn a_phone_calls_with_its_password_alone_and_as_itself_whatever_from_says(
     let stranger = Wire::on("127.0.0.6:0").await;
     assert!(house.ask(&stranger, &invite(&stranger, "202", "301", "p3")).await.starts_with("SIP/2.0 403 "));
     house.close().await;
+}
+
+/// An OPTIONS, to know that all before it was read.
+fn options(wire: &Wire) -> String {
+    let at = wire.at();
+    format!(
+        "OPTIONS sip:ramal SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKo{};rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:x@{at}>;tag=o\r\nTo: <sip:ramal>\r\nCall-ID: o@{at}\r\nCSeq: 1 OPTIONS\r\n\
+         Content-Length: 0\r\n\r\n",
+        at.port()
+    )
 }
 
 /// One message off a stream.
@@ -366,6 +411,10 @@ async fn a_trunk_is_registered_with_kept_through_a_reload_and_left_at_the_end() 
     change_trunk(&house, keys).await;
     let first = house.carrier.expect("REGISTER ").await;
     assert!(first.starts_with("REGISTER sip:127.0.0.1:"), "{first}");
+    // Who has overheard it says nothing in the carrier's name.
+    let stranger = Wire::on("127.0.0.7:0").await;
+    stranger.send(house.udp, &house::answer(house.carrier.at(), &first, 403, "")).await;
+    assert!(house.ask(&stranger, &options(&stranger)).await.starts_with("SIP/2.0 200"), "it was read");
     let challenge = house::answer(house.carrier.at(), &first, 401, "").replace(
         "Contact:",
         "WWW-Authenticate: Digest realm=\"carrier\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\r\nX-Contact:",

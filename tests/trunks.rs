@@ -13,7 +13,8 @@ const CHALLENGES: &str = "Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"
 async fn trunk_has(house: &House, keys: &str) {
     let path = house.handle().config_path().to_owned();
     let text = std::fs::read_to_string(&path).expect("the house wrote it");
-    std::fs::write(&path, text.replace("name = \"carrier\"\n", &format!("name = \"carrier\"\n{keys}\n"))).expect("its folder is ours");
+    std::fs::write(&path, text.replace("name = \"carrier\"\n", &format!("name = \"carrier\"\n{keys}\n")))
+        .expect("its folder is ours");
     house.handle().reload().await.expect("the keys are right");
 }
 

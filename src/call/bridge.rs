@@ -223,7 +223,7 @@ impl Call {
             if told.is_some() || self.ua.was_refresh(request) {
                 return self.refreshed(bridge, request, sdp.filter(|_| (200..300).contains(&status)), cx);
             }
-            return self.settle_offer(request.leg, sdp, cx);
+            return self.settle_offer(request.leg, sdp.as_ref(), cx);
         };
         let relay = bridge.relays.remove(at);
         let ok = (200..300).contains(&status);
@@ -242,10 +242,10 @@ impl Call {
     }
 
     /// A re-INVITE whose asker is in another call now has got an offer for answer: what was last said answers it.
-    fn settle_offer(&mut self, leg: LegId, sdp: Option<Bytes>, cx: &mut Cx<'_>) {
+    fn settle_offer(&mut self, leg: LegId, sdp: Option<&Bytes>, cx: &mut Cx<'_>) {
         if self.ua.owes_ack(leg) {
             let Some(l) = self.leg_mut(leg) else { return };
-            l.hear(sdp.as_ref());
+            l.hear(sdp);
             let said = l.last_said().unwrap_or_default();
             self.ua.ack(cx.now, leg, said, &mut cx.agent);
         }

@@ -114,9 +114,9 @@ impl Call {
     }
 
     /// What concerns a call that is over.
-    pub(super) fn closing(&mut self, mut closing: Closing, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
+    pub(super) fn closing(&mut self, mut closing: Closing, event: &LegEvent, cx: &mut Cx<'_>) -> Phase {
         let lingers = closing.lingers.as_ref().map(|linger| linger.leaving.leg);
-        match (&event, lingers, closing.reply) {
+        match (event, lingers, closing.reply) {
             // Her 200 waits for the record, as that of whoever ends a call.
             (LegEvent::Bye { request }, Some(leg), Some(Reply::None)) if request.leg == leg => {
                 closing.lingers = None;
@@ -136,7 +136,7 @@ impl Call {
             }
             _ => {} // nothing waits for the rest
         }
-        self.stray(&event, cx);
+        self.stray(event, cx);
         Phase::Ending(closing)
     }
 

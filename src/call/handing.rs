@@ -112,6 +112,7 @@ impl Call {
     }
 
     /// Rings whom the transfer goes to; with a Replaces, in the stead of a call of hers that is none of ours.
+    #[expect(clippy::needless_pass_by_value, reason = "the transfer ends here")]
     pub(super) fn start_transfer(
         &mut self,
         bridge: &mut Bridge,

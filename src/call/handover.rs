@@ -41,6 +41,7 @@ impl Leaving {
 
 impl Call {
     /// Somebody new talks with the one who stays; `how` her media are to be agreed, `None` where they are.
+    #[expect(clippy::needless_pass_by_value, reason = "the transfer ends here")]
     pub(super) fn arrived(
         &mut self,
         bridge: &mut Bridge,
@@ -90,6 +91,7 @@ impl Call {
     }
 
     /// Nobody took the call, for this reason: it goes back to who gave it.
+    #[expect(clippy::needless_pass_by_value, reason = "the transfer ends here")]
     pub(super) fn target_failed(
         &mut self,
         bridge: &mut Bridge,

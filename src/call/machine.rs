@@ -316,7 +316,7 @@ impl Call {
             (Phase::Asking, LegEvent::Canceled { .. }) => self.caller_gave_up(cx),
             (Phase::Hunting(hunt), event) => self.hunting(hunt, event, cx),
             (Phase::Talking(bridge), event) => self.talking(bridge, event, cx),
-            (Phase::Ending(closing), event) => self.closing(closing, event, cx),
+            (Phase::Ending(closing), event) => self.closing(closing, &event, cx),
             (phase, event) => {
                 self.stray(&event, cx);
                 phase

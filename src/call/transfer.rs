@@ -167,6 +167,7 @@ impl Next {
 
 /// What became of an event while a transfer may be under way.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one match; a box would cost every event an allocation")]
 pub(super) enum Taken {
     /// It concerns no transfer.
     Not(LegEvent),

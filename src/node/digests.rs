@@ -3,7 +3,8 @@
 //! RFC 8760 has both algorithms offered, each in a challenge of its own, and a client pass over those that it does not
 //! know. Some give up instead as soon as they see one: baresip before 2.0, older desk phones. They register again after a
 //! while, and by that they are told: who was offered both, and asks again without having answered, is offered MD5 alone.
-//! Whoever has answered by SHA-256 is offered both for ever. Phones are told apart by address, user and make, so that a
+//! Whoever has answered by SHA-256 is offered both for ever. Makes that are known to give up get MD5 at once; programs that
+//! do not say what they are get it on top. Phones are told apart by address, user and make, so that a
 //! phone that can do more loses nothing by another on the same desk.
 
 use std::collections::HashMap;
@@ -17,7 +18,11 @@ use crate::sip::registrar::MAX_EXPIRES;
 
 /// What is known of phones.
 #[derive(Debug, Default)]
-pub(super) struct Digests(HashMap<Phone, Seen>);
+pub(super) struct Digests {
+    phones: HashMap<Phone, Seen>,
+    /// When room was last made.
+    swept: Option<Instant>,
+}
 
 /// What a phone is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +59,10 @@ enum Known {
     /// It answered by MD5; perhaps because nothing else was there to answer.
     DoesMd5,
     /// It could make nothing of both.
-    NeedsMd5,
+    NeedsMd5 {
+        /// It has answered by MD5 since.
+        answered: bool,
+    },
 }
 
 impl Digests {
@@ -65,12 +73,12 @@ impl Digests {
             return Offer::Md5;
         }
         let both = if phone.agent.is_empty() { Offer::Md5First } else { Offer::Both };
-        let Some(seen) = self.0.get_mut(&phone).filter(|seen| now.since(seen.at) < KEPT) else {
+        let Some(seen) = self.phones.get_mut(&phone).filter(|seen| now.since(seen.at) < KEPT) else {
             self.note(now, phone, Known::Offered { request: this });
             return both;
         };
         match &seen.known {
-            Known::NeedsMd5 => Offer::Md5,
+            Known::NeedsMd5 { .. } => Offer::Md5,
             Known::DoesSha256 => Offer::Both,
             // A call that fails is worse than a registration that is tried again: only that finds out what it can do.
             Known::DoesMd5 if request.method != rsip::Method::Register => Offer::Md5,
@@ -82,7 +90,7 @@ impl Digests {
             Known::Offered { request } if *request == this || now.since(seen.at) < PAUSE => both,
             Known::Offered { .. } => {
                 tracing::debug!(%source, agent = %phone.agent, "made nothing of SHA-256: it is offered MD5 alone");
-                *seen = Seen { known: Known::NeedsMd5, at: now };
+                *seen = Seen { known: Known::NeedsMd5 { answered: false }, at: now };
                 Offer::Md5
             }
         }
@@ -91,10 +99,10 @@ impl Digests {
     /// It has answered with the right password.
     pub(super) fn answered(&mut self, now: Instant, source: IpAddr, request: &Request, algorithm: Algorithm) {
         let phone = Phone::of(source, request);
-        let before = self.0.get(&phone).map(|seen| &seen.known);
+        let before = self.phones.get(&phone).map(|seen| &seen.known);
         let known = match (algorithm, before) {
             (Algorithm::Sha256 | Algorithm::Sha256Sess, _) | (_, Some(Known::DoesSha256)) => Known::DoesSha256,
-            (Algorithm::Md5 | Algorithm::Md5Sess, Some(Known::NeedsMd5)) => Known::NeedsMd5,
+            (Algorithm::Md5 | Algorithm::Md5Sess, Some(Known::NeedsMd5 { .. })) => Known::NeedsMd5 { answered: true },
             (Algorithm::Md5 | Algorithm::Md5Sess, Some(Known::Offered { .. } | Known::DoesMd5) | None) => {
                 Known::DoesMd5
             }
@@ -103,16 +111,28 @@ impl Digests {
     }
 
     fn note(&mut self, now: Instant, phone: Phone, known: Known) {
-        if self.0.len() >= MOST && !self.0.contains_key(&phone) {
-            self.0.retain(|_, seen| now.since(seen.at) < KEPT);
+        if self.phones.len() >= MOST && !self.phones.contains_key(&phone) && !self.makes_room(now) {
+            return;
         }
-        if self.0.len() >= MOST && !self.0.contains_key(&phone) {
-            // Those that anybody can make go first.
-            self.0.retain(|_, seen| !matches!(seen.known, Known::Offered { .. }));
+        self.phones.insert(phone, Seen { known, at: now });
+    }
+
+    /// Forgets what is old, then what anybody can make who asks once, then who asks twice; once a second at most, so that no
+    /// request costs more than another.
+    fn makes_room(&mut self, now: Instant) -> bool {
+        if self.swept.is_some_and(|swept| now.since(swept) < SWEEP) {
+            return false;
         }
-        if self.0.len() < MOST || self.0.contains_key(&phone) {
-            self.0.insert(phone, Seen { known, at: now });
-        }
+        self.swept = Some(now);
+        let steps: [fn(&Known) -> bool; 3] = [
+            |_| true,
+            |known| !matches!(known, Known::Offered { .. }),
+            |known| !matches!(known, Known::Offered { .. } | Known::NeedsMd5 { answered: false }),
+        ];
+        steps.iter().any(|stays| {
+            self.phones.retain(|_, seen| now.since(seen.at) < KEPT && stays(&seen.known));
+            self.phones.len() < MOST
+        })
     }
 }
 
@@ -143,6 +163,8 @@ fn start(text: &str) -> Box<str> {
 const PAUSE: Duration = Duration::from_secs(4);
 /// How long what is known of a phone is kept after it was last seen: longer than any registration holds.
 const KEPT: Duration = Duration::from_secs(MAX_EXPIRES as u64 + 3_600);
+/// Room is made no more often than so.
+const SWEEP: Duration = Duration::from_secs(1);
 /// Of how many phones.
 const MOST: usize = 20_000;
 
@@ -234,7 +256,29 @@ mod tests {
         for n in 0..50_000_u32 {
             digests.offer(at(61), IpAddr::from(n.to_be_bytes()), &asks(Method::Register, "flood", 1));
         }
-        assert!(digests.0.len() <= MOST);
+        assert!(digests.phones.len() <= MOST);
         assert_eq!(digests.offer(at(62), HERE, &asks(Method::Register, "old", 3)), Offer::Md5);
+    }
+
+    #[test]
+    fn whoever_asks_twice_from_everywhere_is_forgotten_before_those_who_have_answered() {
+        let mut digests = Digests::default();
+        digests.offer(at(0), HERE, &asks(Method::Register, "old", 1));
+        digests.offer(at(60), HERE, &asks(Method::Register, "old", 2));
+        digests.answered(at(60), HERE, &asks(Method::Register, "old", 3), Algorithm::Md5);
+        let flood = |n: u32| IpAddr::from(n.to_be_bytes());
+        for (seconds, number) in [(61, 1), (70, 2)] {
+            for n in 0..u32::try_from(MOST).unwrap() {
+                digests.offer(at(seconds), flood(n), &asks(Method::Register, "flood", number));
+            }
+        }
+        let late = flood(4_000_000);
+        digests.offer(at(80), late, &asks(Method::Register, "late", 1));
+        assert_eq!(
+            digests.offer(at(140), late, &asks(Method::Register, "late", 2)),
+            Offer::Md5,
+            "there was room for it"
+        );
+        assert_eq!(digests.offer(at(140), HERE, &asks(Method::Register, "old", 4)), Offer::Md5);
     }
 }

@@ -266,6 +266,7 @@ const LOOK: Duration = Duration::from_millis(20);
 impl Inner {
     /// Puts other files in force, as far as that goes while running; says what needs a restart.
     pub(super) async fn take(&self, settings: &Settings) -> Vec<String> {
+        let before = self.house.directory_kept();
         let directory = self.put_in_force(&settings.directory).await;
         let Backend::Embedded(crm) = self.outbox.crm();
         crm.set_rules(Rules::new(&directory.crm.prefer, &directory.crm.exceptions, &directory.crm.country));
@@ -275,9 +276,14 @@ impl Inner {
         self.outbound.connections().tls().set_certificate(certificate);
         self.outbound.set_tcp_switch(settings.sip.tcp_switch);
         self.admission.pardon(|ip| route::origin::is_named(&directory, ip));
-        let may_register = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
-        self.registrar.keep_only(self.clock.now(), may_register);
-        self.revise_subscriptions(&directory);
+        // With another password her phones have to show it first: somebody else's may be among them.
+        let password = |dir: &Directory, id: &EmployeeId| dir.employee(id).and_then(|hers| hers.password.clone());
+        let stays = |id: &EmployeeId| {
+            let now = password(&directory, id);
+            now.is_some() && now == password(&before, id)
+        };
+        self.registrar.keep_only(self.clock.now(), stays);
+        self.revise_subscriptions(&directory, stays);
         let began = &self.began_with;
         let needs_restart = [
             ("sip.listen", began.sip.listen != settings.sip.listen),

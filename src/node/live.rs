@@ -1,5 +1,5 @@
-//! The calls that are up: one map of calls, one of the INVITEs that began them. Guards of both end in here; nothing
-//! but a call's own step, and putting its messages on the wire, runs under one.
+//! The calls that are up, in one map; `claims` has the INVITEs that began them. No guard of either leaves its file;
+//! nothing but a call's own step, and putting its messages on the wire, runs under one.
 //!
 //! Whoever has an event steps the call. Messages go out under the guard, so that one call's keep their order. All
 //! else that a call wants is handed to whoever stepped it, unless somebody still performs an earlier step's: then it
@@ -7,17 +7,16 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 use tokio::sync::Notify;
 
-use crate::base::{CallId, EmployeeId, Hop, Instant, Now};
-use crate::call::{self, Call, CallAction, CallEvent, Env};
+use super::claims::{Claim, Claims, InviteKeys};
+use super::slot::{Busy, Owed, Slot, Turn, Wire};
+use crate::base::{CallId, EmployeeId, Instant, Now};
+use crate::call::{self, Call, CallEvent, Env};
 use crate::crm::model::{CallRecord, CallState};
-use crate::sip::agent::Transmit;
 use crate::sip::message::{Request, Response};
 use crate::sip::subscription::{DialogInfo, Watched};
 use crate::sip::transaction::ServerKey;
@@ -26,9 +25,7 @@ use crate::sip::transaction::ServerKey;
 #[derive(Debug)]
 pub(super) struct Live {
     calls: DashMap<CallId, Slot>,
-    claims: DashMap<ServerKey, CallId>,
-    /// The same INVITEs by what stays when one is forked on its way to us.
-    requests: DashMap<RequestKey, CallId>,
+    claims: Claims,
     /// Legs that have moved from one call to another: their tags and branches go on naming the first.
     moved: DashMap<(CallId, Box<str>), CallId>,
     /// Calls that are up for their parties: the others only wait for their last transactions to end.
@@ -36,41 +33,6 @@ pub(super) struct Live {
     /// Calls that are up, or whose last answers wait for their commit.
     unsettled: AtomicUsize,
     settled: Notify,
-}
-
-#[derive(Debug)]
-struct Slot {
-    call: Call,
-    /// Of the INVITE that began it, and of those that joined it by Replaces.
-    claims: Vec<InviteKeys>,
-    /// It has legs of other calls.
-    has_adopted: bool,
-    is_up: bool,
-    is_settled: bool,
-    /// The earliest wake-up that the timers owe it.
-    armed: Option<Instant>,
-    /// Handed out by no step yet.
-    owed: Vec<Owed>,
-    /// Somebody performs what earlier steps handed out.
-    performing: bool,
-    /// Who is counted as being in this call, for its own account of it may be lost in a crash.
-    busy: Vec<Busy>,
-}
-
-/// An employee who is counted as being in a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Busy {
-    pub(super) employee: EmployeeId,
-    /// By a call that she placed herself.
-    pub(super) placed: bool,
-}
-
-/// A wake-up to be owed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Arm {
-    pub(super) at: Instant,
-    /// One that is owed until now and need not be any more.
-    pub(super) instead_of: Option<Instant>,
 }
 
 /// A call that was taken out.
@@ -83,43 +45,6 @@ pub(super) struct Removed {
     pub(super) busy: Vec<Busy>,
 }
 
-/// Something to do for a call, in order.
-#[derive(Debug)]
-pub(super) enum Owed {
-    /// The call wants it.
-    Action(CallAction),
-    /// A message was refused at once by the socket: to be told to the call.
-    Unreachable(Hop),
-}
-
-/// By what an INVITE is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct InviteKeys {
-    transaction: ServerKey,
-    request: RequestKey,
-}
-
-/// Call-ID, From-tag and CSeq number: what RFC 3261 §8.2.2.2 compares.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct RequestKey {
-    call_id: Box<str>,
-    from_tag: Box<str>,
-    cseq: u32,
-}
-
-impl InviteKeys {
-    /// Of this INVITE, as it came: before anything is written into its Via.
-    pub(super) fn of(invite: &Request) -> Self {
-        let headers = &invite.headers;
-        let request = RequestKey {
-            call_id: headers.call_id().map(AsRef::<str>::as_ref).unwrap_or_default().into(),
-            from_tag: headers.from_tag().unwrap_or_default().into(),
-            cseq: headers.cseq().map_or(0, |(number, _)| number),
-        };
-        Self { transaction: ServerKey::of(invite), request }
-    }
-}
-
 /// Where one who is in a call may be expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FarEnd {
@@ -128,47 +53,11 @@ pub(super) struct FarEnd {
     pub(super) since: Instant,
 }
 
-/// Whose an INVITE is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claim {
-    /// This call has it already.
-    Known(CallId),
-    /// This call has the same request, which came to us by another way: RFC 3261 §8.2.2.2, a merged request.
-    Merged,
-    /// Nobody had it; it is now the one's that claimed it.
-    New,
-}
-
-/// What a step left to do.
-#[derive(Debug)]
-pub(super) enum Turn {
-    /// No such call: the event goes back.
-    Unknown(Box<CallEvent>),
-    /// The call went on.
-    Stepped {
-        /// To be performed now, then [`Live::owed`] asked; empty: nothing, or somebody else does.
-        perform: Vec<Owed>,
-        /// To be armed in the timers.
-        arm: Option<Arm>,
-        /// The call's machine panicked, and the call was ended in order.
-        wrecked: bool,
-    },
-    /// The call's machine panicked, and again while the call was being ended: it is to be taken out.
-    Crashed,
-}
-
-/// Puts messages on the wire; must not wait.
-pub(super) trait Wire {
-    /// Sends, or says that it cannot have got there.
-    fn put(&self, transmit: &Transmit) -> bool;
-}
-
 impl Live {
     pub(super) fn new() -> Self {
         Self {
             calls: DashMap::with_shard_amount(SHARDS),
-            claims: DashMap::with_shard_amount(SHARDS),
-            requests: DashMap::with_shard_amount(SHARDS),
+            claims: Claims::new(),
             moved: DashMap::with_shard_amount(SHARDS),
             up: AtomicUsize::new(0),
             unsettled: AtomicUsize::new(0),
@@ -221,21 +110,12 @@ impl Live {
 
     /// The call that this INVITE, or what goes with it, belongs to.
     pub(super) fn claimed(&self, key: &ServerKey) -> Option<CallId> {
-        self.claims.get(key).map(|id| *id)
+        self.claims.owner(key)
     }
 
     /// Claims an INVITE for a call that is about to be [put in](Self::insert): of many who claim it at once, one wins.
     pub(super) fn claim(&self, keys: &InviteKeys, id: CallId) -> Claim {
-        match self.claims.entry(keys.transaction.clone()) {
-            Entry::Occupied(taken) => return Claim::Known(*taken.get()),
-            Entry::Vacant(free) => drop(free.insert(id)),
-        }
-        let owner = *self.requests.entry(keys.request.clone()).or_insert(id);
-        if owner == id {
-            return Claim::New;
-        }
-        self.claims.remove(&keys.transaction);
-        Claim::Merged
+        self.claims.claim(keys, id)
     }
 
     /// Makes an INVITE that was [claimed](Self::claim) for a call that is there its own; false: it is gone.
@@ -244,8 +124,7 @@ impl Live {
             slot.claims.push(keys.clone());
             return true;
         }
-        self.claims.remove(&keys.transaction);
-        self.requests.remove(&keys.request);
+        self.claims.forget(keys);
         false
     }
 
@@ -281,18 +160,7 @@ impl Live {
         let id = call.id();
         self.up.fetch_add(1, Ordering::AcqRel);
         self.unsettled.fetch_add(1, Ordering::AcqRel);
-        let slot = Slot {
-            call,
-            claims: vec![claim],
-            has_adopted: false,
-            is_up: true,
-            is_settled: false,
-            armed: None,
-            owed: Vec::new(),
-            performing: false,
-            busy: Vec::new(),
-        };
-        self.calls.insert(id, slot);
+        self.calls.insert(id, Slot::new(call, claim));
     }
 
     /// Tells a call of an event.
@@ -327,8 +195,7 @@ impl Live {
     pub(super) fn remove(&self, id: CallId) -> Option<Removed> {
         let (_, mut slot) = self.calls.remove(&id)?;
         for claim in &slot.claims {
-            self.claims.remove(&claim.transaction);
-            self.requests.remove(&claim.request);
+            self.claims.forget(claim);
         }
         if slot.has_adopted {
             self.moved.retain(|_, home| *home != id);
@@ -392,54 +259,8 @@ impl Live {
     }
 }
 
-impl Slot {
-    fn step(&mut self, now: Now, event: CallEvent, env: &dyn Env, wire: &dyn Wire) -> Turn {
-        let call = &mut self.call;
-        let mut out = Vec::new();
-        let mut wrecked = false;
-        if catch_unwind(AssertUnwindSafe(|| call.handle(now, event, env, &mut out))).is_err() {
-            // Its parties are told and its record is made, by what the panic left behind; where that is beyond saving,
-            // nobody looks at it again.
-            if catch_unwind(AssertUnwindSafe(|| call.wreck(now, env, &mut out))).is_err() {
-                return Turn::Crashed;
-            }
-            wrecked = true;
-        }
-        for action in out {
-            match action {
-                CallAction::Send(transmit) => {
-                    if !wire.put(&transmit) {
-                        self.owed.push(Owed::Unreachable(transmit.hop));
-                    }
-                    continue;
-                }
-                CallAction::Busy { ref employee, busy: true, placed } => {
-                    self.busy.push(Busy { employee: employee.clone(), placed });
-                }
-                CallAction::Busy { ref employee, busy: false, placed } => {
-                    let there = self.busy.iter().position(|busy| busy.employee == *employee && busy.placed == placed);
-                    there.map(|at| self.busy.swap_remove(at));
-                }
-                _ => {}
-            }
-            self.owed.push(Owed::Action(action));
-        }
-        self.turn(wrecked)
-    }
-
-    fn turn(&mut self, wrecked: bool) -> Turn {
-        let next = self.call.next_wakeup();
-        let arm = next
-            .filter(|at| self.armed.is_none_or(|armed| *at < armed))
-            .map(|at| Arm { at, instead_of: self.armed.replace(at) });
-        let perform = if self.performing { Vec::new() } else { std::mem::take(&mut self.owed) };
-        self.performing |= !perform.is_empty();
-        Turn::Stepped { perform, arm, wrecked }
-    }
-}
-
 /// Shards of each map: with few cores most locks are taken by nobody else.
-const SHARDS: usize = 64;
+pub(super) const SHARDS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -448,13 +269,13 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::base::{Ids, Transport, Wall};
-    use crate::call::Beginning;
+    use crate::base::{Hop, Ids, Transport, Wall};
+    use crate::call::{Beginning, CallAction};
     use crate::route::directory::Directory;
     use crate::route::plan::{Destination, Presence};
     use crate::route::testing::house;
     use crate::route::{self, Origin};
-    use crate::sip::agent::{Received, Target};
+    use crate::sip::agent::{Received, Target, Transmit};
     use crate::sip::message::{self, Limits, Message, Name, parse};
     use crate::sip::transaction::Timers;
 

@@ -6,6 +6,9 @@
 //! (`registrar`, behind the `doors`). Layers above see a [`Handle`].
 
 mod admission;
+mod answer;
+mod begin;
+mod claims;
 mod clock;
 mod digests;
 mod doors;
@@ -22,6 +25,7 @@ mod perform;
 mod receive;
 mod registrar;
 mod repeats;
+mod slot;
 mod strangers;
 mod subscriptions;
 mod surviving;
@@ -185,6 +189,9 @@ impl Node {
         .await?;
         let house = House::new(Arc::clone(&directory), presences(&store).await?, store.reader().last_rung().await?);
         let registrar = Registrar::open(&store, &sockets.listening, clock.now()).await?;
+        // The files may have changed since these were written down.
+        let has_password = |id: &EmployeeId| directory.employee(id).is_some_and(|employee| employee.password.is_some());
+        registrar.keep_only(clock.now(), has_password);
         let admission = Admission::new(clock, directory.limits.calls_per_second);
         admission.set_silent(settings.unknown_source == UnknownSource::Drop);
         let t = settings.sip.timers;

@@ -12,6 +12,7 @@ use super::surviving::surviving;
 use super::trunks::{Change, Hands, Trunks};
 use crate::base::{Hop, Ids, Instant, Now};
 use crate::net::sink::Path;
+use crate::route;
 use crate::route::directory::Directory;
 use crate::sip::message::{Message, Request, Response};
 use crate::sip::outside::{Letter, Outside, OutsideEvent, OutsideId, OutsideOut};
@@ -76,7 +77,17 @@ impl Inner {
     }
 
     /// A response to a request of ours outside of calls.
+    ///
+    /// It counts from the host that its request went to, or from a trunk or PBX: whoever has overheard a REGISTER answers
+    /// nothing in the carrier's name.
     pub(super) fn hear_beyond(&self, path: Path, response: Response) {
+        let branch = response.headers.via().and_then(|via| via.branch).unwrap_or_default();
+        let Some(asked) = self.beyond.state.lock().outside.went_to(branch) else { return };
+        let ip = path.remote.ip();
+        if asked.remote.ip() != ip && !route::origin::is_named(&self.house.directory(), ip) {
+            tracing::debug!(from = %path.remote, "a response comes from where its request did not go");
+            return;
+        }
         let hop = self.outbound.back(path);
         self.beyond(|_, hands| hands.outside.receive(hands.now, response.into(), hop, hands.letters));
     }

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::Inner;
-use super::live::{Arm, Busy, Owed, Removed, Turn, Wire};
+use super::live::Removed;
+use super::slot::{Arm, Busy, Owed, Turn, Wire};
 use crate::base::{CallId, Instant, Pii, Way};
 use crate::call::{CallAction, CallEvent, Word};
 use crate::crm::model::{CallRecord, Lookup, NoAnswer, OwedWrite};

@@ -1,30 +1,20 @@
-//! What comes off the sockets: which call it belongs to, or what it begins, or what it is answered without any call.
-//!
-//! Answers given in here keep no state (RFC 3261 §8.2.7): a retransmission gets the same answer again, with the same
-//! To-tag, and the ACK to a refusal finds nobody and needs nobody.
+//! What comes off the sockets: which call it belongs to, and whether whoever sent it may say that there. What belongs to
+//! none is `begin`'s.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use rsip::Method;
 
 use super::Inner;
-use super::admission::{Full, Load};
-use super::live::{Claim, InviteKeys};
 use super::repeats::{Answer, Print};
-use super::strangers::modest;
 use super::surviving::surviving;
-use super::who::{Who, wants_password};
-use crate::base::{CallId, EmployeeId, Hop, Transport, Way};
-use crate::call::{Beginning, Call, CallEvent, Replacing};
+use crate::base::{CallId, Transport, Way};
+use crate::call::CallEvent;
 use crate::net::sink::{Path, Sink};
-use crate::route::directory::Directory;
-use crate::route::{self, Entry, Origin, Refusal};
-use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag, is_loop};
+use crate::sip::agent::{ALLOW, Received, SUPPORTED, call_of_branch, call_of_tag};
 use crate::sip::message::{
-    self, Fault, Headers, Limits, Message, Name, ParseError, Replaces, Request, Response, Status, inspect, method_text,
-    parse,
+    Fault, Headers, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
 };
 use crate::sip::outside::is_outside;
 use crate::sip::transaction::ServerKey;
@@ -88,7 +78,7 @@ pub(super) struct Came {
     /// Its bytes.
     pub(super) size: usize,
     /// What it is known by when it comes again, where it may be an INVITE.
-    print: Option<Print>,
+    pub(super) print: Option<Print>,
 }
 
 /// The branch of the topmost Via in the beginning of a message that we printed. Responses name no call by it.
@@ -161,7 +151,7 @@ impl Inner {
     }
 
     /// Gives a message to its call; false where that is gone.
-    fn hand_over(self: &Arc<Self>, call: CallId, path: Path, message: Message) -> bool {
+    pub(super) fn hand_over(self: &Arc<Self>, call: CallId, path: Path, message: Message) -> bool {
         let hop = self.outbound.back(path);
         self.tell(call, CallEvent::Received(Box::new(Received { message, hop })))
     }
@@ -196,26 +186,6 @@ impl Inner {
         }
     }
 
-    /// Refuses a stranger; her ACK is dropped.
-    pub(super) fn forbid(&self, came: Came, request: &Request) {
-        // RFC 3261 §17.1.1.3: an ACK is never answered.
-        if request.method != Method::Ack {
-            self.offended(came.path);
-            self.answer_stranger(came, Response::to(request, Status::FORBIDDEN));
-        }
-    }
-
-    /// A stranger wanted something of us.
-    fn offended(&self, path: Path) {
-        self.metrics.stranger_refused();
-        let ip = path.remote.ip();
-        // One at an address that the files name is somebody's mistake, or forged: the trunk there must be heard.
-        let is_spared = self.registrar.is_address(ip) || route::origin::is_named(&self.house.directory(), ip);
-        if !is_spared && self.admission.refused_stranger(ip) {
-            tracing::debug!(%ip, "refused too often: it is not listened to for a while");
-        }
-    }
-
     /// Whether a request to a call comes from where its far end is. A call that has no such dialog says so by itself,
     /// to all but strangers; an ACK is never answered, and a retransmitted INVITE tells only what it was told before.
     fn may_say(&self, call: CallId, path: Path, request: &Request) -> bool {
@@ -231,190 +201,10 @@ impl Inner {
     }
 
     /// A request inside a dialog that is not there for whoever sent it.
-    fn refuse_inside(&self, came: Came, request: &Request) {
+    pub(super) fn refuse_inside(&self, came: Came, request: &Request) {
         match self.is_known(came.path) {
             false => self.forbid(came, request),
             true => self.answer(came.path, Response::to(request, Status::CALL_DOES_NOT_EXIST)),
-        }
-    }
-
-    /// A request that belongs to no call.
-    fn outside(self: &Arc<Self>, came: Came, request: Request) {
-        let path = came.path;
-        // RFC 3261 §17.1.1.3: an ACK is never answered.
-        if request.method == Method::Ack {
-            return;
-        }
-        let begins = request.headers.to_tag().is_none();
-        if begins && request.method == Method::Options {
-            return self.asked_for_options(came, &request);
-        }
-        if begins && request.method == Method::Register {
-            return self.registers(came, request);
-        }
-        if request.method == Method::Subscribe {
-            return self.subscribes(came, request);
-        }
-        if !begins || !wants_password(request.method) {
-            return self.refuse_inside(came, &request);
-        }
-        let keys = (request.method == Method::Invite).then(|| InviteKeys::of(&request));
-        let origin = match self.who(path, &request) {
-            Who::Known(Origin::Stranger) => return self.forbid(came, &request),
-            Who::Known(origin) => origin,
-            Who::Asked { stale } => return self.ask_for_password(came, &request, stale),
-            Who::Wrong => return self.forbid_password(came, &request),
-            Who::Ignored => return,
-        };
-        if needs_dialog(request.method) {
-            return self.answer(path, Response::to(&request, Status::CALL_DOES_NOT_EXIST));
-        }
-        // A CANCEL is never inspected, and never gets here. Methods come before all else (RFC 3261 §8.2.1).
-        let Some(keys) = keys else {
-            return self.not_allowed(path, &request);
-        };
-        if let Some(objection) = inspect(&request, SUPPORTED) {
-            return self.refuse(came, objection.response(&request));
-        }
-        if is_loop(&request) {
-            return self.refuse(came, Response::to(&request, Status::LOOP_DETECTED));
-        }
-        if request.headers.has(&Name::Replaces) {
-            return self.replacing(came, &origin, request, &keys);
-        }
-        self.invited(came, &origin, request, keys);
-    }
-
-    /// An INVITE that wants the place of a party of a call that is up.
-    fn replacing(self: &Arc<Self>, came: Came, origin: &Origin, request: Request, keys: &InviteKeys) {
-        let refuse = |node: &Self, request: &Request, status| node.refuse(came, Response::to(request, status));
-        let replaces = one_replaces(&request);
-        // RFC 3891 §3: "If more than one Replaces header field is present in an INVITE …, the UAS MUST reject the
-        // request with a 400 Bad Request response."
-        let Some(replaces) = replaces else { return refuse(self, &request, Status::BAD_REQUEST) };
-        let call = call_of_tag(&replaces.to_tag)
-            .or_else(|| call_of_tag(&replaces.from_tag))
-            .map(|call| self.live.home_of(call, &replaces.call_id));
-        // "If no match is found, the UAS rejects the INVITE and returns a 481 Call/Transaction Does Not Exist response."
-        // Nobody at a trunk has a place in a call of ours to give away.
-        let known = call.filter(|call| self.live.has(*call) && !matches!(origin, Origin::Trunk(_) | Origin::Stranger));
-        let Some(call) = known else { return refuse(self, &request, Status::CALL_DOES_NOT_EXIST) };
-        let directory = self.house.directory();
-        let identities = message::identities(&request);
-        let Some(by) = route::inbound::employee_of(&directory, origin, &identities).map(|e| e.id.clone()) else {
-            return refuse(self, &request, Status::FORBIDDEN);
-        };
-        match self.live.claim(keys, call) {
-            Claim::New => {}
-            Claim::Known(_) => return,
-            Claim::Merged => return refuse(self, &request, Status::LOOP_DETECTED),
-        }
-        if !self.live.keep_claim(keys, call) {
-            return refuse(self, &request, Status::CALL_DOES_NOT_EXIST);
-        }
-        let referred_by = request.headers.address(&Name::ReferredBy).map(|address| message::party(&address).user);
-        let received = Received { message: request.into(), hop: self.outbound.back(came.path) };
-        let is_phone = matches!(origin, Origin::Phone(_));
-        self.tell(call, CallEvent::Replacing(Box::new(Replacing { received, replaces, by, is_phone, referred_by })));
-    }
-
-    pub(super) fn not_allowed(&self, path: Path, request: &Request) {
-        self.answer(path, Response::to(request, Status::METHOD_NOT_ALLOWED).with(Name::Allow, ALLOW));
-    }
-
-    fn asked_for_options(&self, came: Came, request: &Request) {
-        let objection = inspect(request, SUPPORTED).map(|objection| objection.response(request));
-        if !self.is_known(came.path) {
-            // What we can do is none of her business.
-            return self.answer_stranger(came, objection.unwrap_or_else(|| Response::to(request, Status::OK)));
-        }
-        // RFC 3261 §11.2: "Allow, Accept, Accept-Encoding, Accept-Language, and Supported header fields SHOULD be
-        // present in a 200 (OK) response to an OPTIONS request."
-        let able = || {
-            Response::to(request, Status::OK)
-                .with(Name::Allow, ALLOW)
-                .with(Name::Accept, "application/sdp")
-                .with(Name::AcceptEncoding, "identity")
-                .with(Name::AcceptLanguage, "en")
-                .with(Name::Supported, SUPPORTED.join(", "))
-        };
-        self.answer(came.path, objection.unwrap_or_else(able));
-    }
-
-    /// An INVITE that nobody has seen yet.
-    fn invited(self: &Arc<Self>, came: Came, origin: &Origin, request: Request, keys: InviteKeys) {
-        let path = came.path;
-        let directory = self.house.directory_kept();
-        let load = Load { calls: self.live.up(), most: directory.limits.calls, store_is_full: self.store.is_full() };
-        let admitted = self.admission.admit(load);
-        let invitation = message::invitation(&request);
-        let routed = || route::inbound(&directory, origin, &invitation.identities);
-        let routed = match admitted {
-            Ok(()) => routed(),
-            // Only of those that are past the limits it is asked before, whether somebody calls for help.
-            Err(full) => match routed() {
-                Ok(entry) if full.spares_emergencies() && is_emergency(&directory, &entry) => Ok(entry),
-                _ => return self.refuse_for_now(came, &request, full),
-            },
-        };
-        let (entry, blacklisted) = match routed {
-            Ok(entry) => (entry, false),
-            Err(Refusal::Blacklisted(incoming)) => (Entry::Incoming(*incoming), true),
-            Err(refusal) => {
-                tracing::debug!(from = %path.remote, %refusal, "an INVITE is refused");
-                let status = Status::new(refusal.status()).unwrap_or(Status::FORBIDDEN);
-                return self.refuse(came, Response::to(&request, status));
-            }
-        };
-        if let Some(dialler) = dialler(&entry)
-            && !is_emergency(&directory, &entry)
-            && self.house.placed(dialler) >= directory.limits.per_employee
-        {
-            return self.refuse_for_now(came, &request, Full::Employee);
-        }
-        let now = self.clock.now();
-        let (id, ids) = {
-            let (ids, calls) = &mut *self.ids.lock();
-            (calls.next(now.wall, ids), ids.fork())
-        };
-        // Of many copies on many threads one gets the claim; the others are answered by its first 100.
-        match self.live.claim(&keys, id) {
-            Claim::New => {}
-            Claim::Known(_) => return,
-            // RFC 3261 §8.2.2.2: "the UAS core SHOULD generate a 482 (Loop Detected) response".
-            Claim::Merged => return self.refuse(came, Response::to(&request, Status::LOOP_DETECTED)),
-        }
-        let beginning = Beginning {
-            id,
-            ids,
-            timers: self.sip_timers,
-            entry,
-            blacklisted,
-            label: origin.label().to_owned(),
-            trunk: if let Origin::Trunk(name) = origin { Some(name.clone()) } else { None },
-            is_phone: matches!(origin, Origin::Phone(_)),
-            now,
-            max_forwards: invitation.max_forwards,
-            offer: invitation.offer,
-        };
-        self.live.insert(Call::new(beginning, &directory), keys);
-        self.hand_over(id, path, request.into());
-    }
-
-    fn refuse_for_now(&self, came: Came, request: &Request, full: Full) {
-        tracing::debug!(from = %came.path.remote, why = %full, "an INVITE is refused for now");
-        self.metrics.overloaded();
-        let response = Response::to(request, Status::SERVICE_UNAVAILABLE);
-        self.refuse(came, response.with(Name::RetryAfter, full.retry_after().to_string()));
-    }
-
-    /// Answers an INVITE without state, and its retransmissions without reading them.
-    fn refuse(&self, came: Came, response: Response) {
-        let response = located(came.path, response);
-        let answer = Answer { target: response_target(came.path, &response), bytes: response.to_bytes() };
-        self.answer_bytes(came.path, answer.target, &answer.bytes, false);
-        if let Some(print) = came.print {
-            self.repeats.keep(print, answer, self.clock.now().mono);
         }
     }
 
@@ -434,89 +224,17 @@ impl Inner {
         self.answer(came.path, if is_method { response.with(Name::Allow, ALLOW) } else { response });
     }
 
-    fn answer_stranger(&self, came: Came, response: Response) {
-        if !self.admission.answers_stranger(came.path.remote.ip()) {
-            return;
-        }
-        let response = located(came.path, response);
-        let whole = came.path.transport.is_reliable();
-        let target = response_target(came.path, &response);
-        if let Some(bytes) = if whole { Some(response.to_bytes()) } else { modest(response, came.size) } {
-            self.answer_bytes(came.path, target, &bytes, false);
-        }
-    }
-
     /// A message could not reach this address: if it is a peer's, others come first for a while; a phone there is gone.
     pub(super) fn lost(&self, path: Path) {
         let now = self.clock.now();
         self.house.lost(path.remote, now.mono);
         self.registrar.lost(now, Way { transport: path.transport, address: path.remote });
     }
-
-    /// Answers without state.
-    pub(super) fn answer(&self, path: Path, response: Response) {
-        let response = located(path, response);
-        self.answer_bytes(path, response_target(path, &response), &response.to_bytes(), false);
-    }
-
-    pub(super) fn answer_bytes(&self, path: Path, remote: SocketAddr, bytes: &Bytes, again: bool) {
-        let hop = Hop { transport: path.transport, local: path.local, remote, advertised: path.local, name: None };
-        self.metrics.sent(bytes, again);
-        if self.outbound.send(&hop, bytes).is_err() {
-            tracing::debug!(%remote, "an answer could not be sent");
-        }
-    }
-}
-
-/// A stateless answer with what it says of its request's source, and a To-tag.
-pub(super) fn located(path: Path, mut response: Response) -> Response {
-    response.headers.stamp_source(path.remote);
-    response.with_stateless_to_tag()
-}
-
-/// RFC 3261 §18.2.2: over a reliable transport "the response MUST be sent using the existing connection".
-pub(super) fn response_target(path: Path, response: &Response) -> SocketAddr {
-    if path.transport.is_reliable() { path.remote } else { response.headers.response_target(path.remote) }
-}
-
-/// The one dialog that an INVITE wants to replace.
-fn one_replaces(request: &Request) -> Option<Replaces> {
-    let mut all = request.headers.all(&Name::Replaces);
-    all.next().filter(|_| all.next().is_none()).and_then(|value| Replaces::parse(value))
-}
-
-/// The employee who calls a number outside.
-fn dialler(entry: &Entry) -> Option<&EmployeeId> {
-    match entry {
-        Entry::Outgoing(outgoing) => outgoing.employee.as_ref().map(|employee| &employee.id),
-        Entry::Incoming(_) | Entry::Internal(_) => None,
-    }
-}
-
-/// Whether somebody calls for help: such a call goes past every limit.
-fn is_emergency(directory: &Directory, entry: &Entry) -> bool {
-    let Entry::Outgoing(outgoing) = entry else { return false };
-    route::reach::is_emergency(directory, &outgoing.to)
 }
 
 /// What makes or changes a session inside a dialog; other requests may carry whatever the far end understands.
 fn is_renegotiation(request: &Request) -> bool {
     matches!(request.method, Method::Invite | Method::Update | Method::PRack) && request.headers.to_tag().is_some()
-}
-
-/// Methods that mean nothing outside a dialog, or a transaction.
-fn needs_dialog(method: Method) -> bool {
-    matches!(
-        method,
-        Method::Bye
-            | Method::Cancel
-            | Method::Update
-            | Method::PRack
-            | Method::Info
-            | Method::Message
-            | Method::Notify
-            | Method::Refer
-    )
 }
 
 #[cfg(test)]

@@ -170,10 +170,11 @@ impl Inner {
         self.subscribers.earlier.notify_one();
     }
 
-    /// Other files are in force: whom they do not know any more neither watches nor is watched.
-    pub(super) fn revise_subscriptions(&self, directory: &Directory) {
+    /// Other files are in force: whom they do not know any more, or whose password is another, neither watches
+    /// nor is watched.
+    pub(super) fn revise_subscriptions(&self, directory: &Directory, may_watch: impl Fn(&EmployeeId) -> bool) {
         let ends = |watcher: &EmployeeId, watched: &Watched| {
-            if directory.employee(watcher).is_none_or(|employee| employee.password.is_none()) {
+            if !may_watch(watcher) {
                 return Some(Reason::Rejected);
             }
             let user = match watched {

@@ -84,8 +84,8 @@ impl Inner {
         if path.transport.is_reliable() || self.is_known(path) {
             return self.answer(path, response);
         }
-        let response = super::receive::located(path, response);
-        let target = super::receive::response_target(path, &response);
+        let response = super::answer::located(path, response);
+        let target = super::answer::response_target(path, &response);
         if let Some(bytes) = challenge_within(response, came.size + came.size / 2) {
             self.answer_bytes(path, target, &bytes, false);
         }
@@ -144,7 +144,11 @@ impl Inner {
 fn challenge_within(response: Response, size: usize) -> Option<Bytes> {
     let mut single = response.clone();
     modest(response, size).or_else(|| {
-        single.headers.remove_first(&Name::WwwAuthenticate);
+        let all: Vec<_> = single.headers.all(&Name::WwwAuthenticate).cloned().collect();
+        single.headers.remove(&Name::WwwAuthenticate);
+        for challenge in all.into_iter().filter(|challenge| challenge.contains("algorithm=MD5")) {
+            single = single.with(Name::WwwAuthenticate, challenge);
+        }
         modest(single, size)
     })
 }
@@ -166,16 +170,19 @@ mod tests {
     fn a_challenge_shrinks_to_what_every_phone_knows_and_then_to_silence() {
         let request = Request::new(Method::Register, "sip:h").with(Name::Via, "SIP/2.0/UDP h;branch=z9hG4bK1");
         let challenge = |algorithm| Challenge::new("ramal", &"n".repeat(43), algorithm, false).text();
-        let response = Response::to(&request, Status::UNAUTHORIZED)
-            .with(Name::WwwAuthenticate, challenge(Algorithm::Sha256))
-            .with(Name::WwwAuthenticate, challenge(Algorithm::Md5));
-        let whole = response.to_bytes().len();
-        let has = |size: usize, word: &str| {
-            let bytes = challenge_within(response.clone(), size).unwrap();
-            String::from_utf8_lossy(&bytes).contains(word)
-        };
-        assert!(has(whole, "SHA-256") && has(whole, "MD5"));
-        assert!(!has(whole - 100, "SHA-256") && has(whole - 100, "MD5"));
-        assert_eq!(challenge_within(response, 100), None);
+        let (strong, plain) = (challenge(Algorithm::Sha256), challenge(Algorithm::Md5));
+        for [first, second] in [[&strong, &plain], [&plain, &strong]] {
+            let response = Response::to(&request, Status::UNAUTHORIZED)
+                .with(Name::WwwAuthenticate, first.as_str())
+                .with(Name::WwwAuthenticate, second.as_str());
+            let whole = response.to_bytes().len();
+            let has = |size: usize, word: &str| {
+                let bytes = challenge_within(response.clone(), size).unwrap();
+                String::from_utf8_lossy(&bytes).contains(word)
+            };
+            assert!(has(whole, "SHA-256") && has(whole, "MD5"));
+            assert!(!has(whole - 100, "SHA-256") && has(whole - 100, "MD5"));
+            assert_eq!(challenge_within(response, 100), None);
+        }
     }
 }

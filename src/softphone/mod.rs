@@ -1,71 +1,20 @@
 //! The far end of a call: a customer at the carrier, a phone at the PBX. Without I/O: the demo puts it on sockets, the
 //! sim on a virtual network. Each call is one user agent of our own kind, so that it keeps RFC 3261's schedule too.
 
+mod act;
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+pub use act::Act;
+
 use crate::base::{CallId, Hop, Ids, LegId, Now, Transport};
 use crate::sip::agent::{
-    AgentOut, CallerId, CancelReason, ForkId, Invitation, LegEvent, OutgoingInvite, Reason, Received, RequestId,
-    Target, Transmit, UserAgent,
+    AgentOut, CallerId, Invitation, LegEvent, OutgoingInvite, Reason, Received, RequestId, Target, Transmit, UserAgent,
 };
 use crate::sip::message::{Name, Replaces};
 use crate::sip::transaction::Timers;
-
-/// What somebody does by herself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// 180.
-    Ring,
-    /// 183 with her media.
-    RingWithMedia,
-    /// 200.
-    Answer,
-    /// This final answer.
-    Reject(u16),
-    /// 302 with these Contacts.
-    Redirect(Vec<String>),
-    /// BYE.
-    HangUp,
-    /// BYE that says why.
-    HangUpBecause(Reason),
-    /// CANCEL.
-    Cancel,
-    /// CANCEL that says why.
-    CancelBecause(Reason),
-    /// REFER to this URI.
-    Refer(String),
-    /// A second call, to this extension: done by who drives the phone, as are the next two.
-    Consult(String),
-    /// REFER in her first call, or in the second, that names the other one by Replaces.
-    ReferToConsulted {
-        /// In the second.
-        on_second: bool,
-    },
-    /// An INVITE with Replaces: takes the place of this phone in its call.
-    TakePlaceOf(String),
-    /// Re-INVITE, sendonly.
-    Hold,
-    /// Re-INVITE with the connection address 0.0.0.0, as RFC 2543 held.
-    HoldByAddress,
-    /// Re-INVITE, sendrecv.
-    Resume,
-    /// Re-INVITE that says what was said.
-    Refresh,
-    /// Re-INVITE that leaves the offer to the other side.
-    OfferlessReinvite,
-    /// UPDATE with an offer.
-    Update,
-    /// The same before the answer.
-    EarlyUpdate,
-    /// UPDATE without one, that says who speaks now: an extension.
-    UpdateIdentity(String),
-    /// Re-INVITE that says who speaks now: an extension.
-    ReinviteIdentity(String),
-    /// INFO with a digit.
-    Info,
-}
 
 /// Where her call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,108 +166,9 @@ impl Party {
         self.settle(now, out)
     }
 
-    /// Does something, where her call is in a state in which she can.
-    pub fn act(&mut self, now: Now, act: &Act) -> Vec<Transmit> {
-        let mut out = AgentOut::default();
-        let fork = ForkId { leg: LegId::A, n: 0 };
-        let ringing = matches!(self.state, State::Calling | State::Ringing) && self.invitation.is_some();
-        let up = self.state == State::Up && self.ua.is_up(self.leg);
-        match act {
-            Act::Ring if ringing => {
-                self.state = State::Ringing;
-                self.ua.progress(now, 180, None, None, &mut out);
-            }
-            Act::RingWithMedia if ringing => {
-                self.state = State::Ringing;
-                let sdp = self.sdp();
-                self.ua.progress(now, 183, Some(fork), Some(sdp), &mut out);
-            }
-            Act::Answer if ringing => {
-                self.state = State::Up;
-                let sdp = self.sdp();
-                self.ua.accept(now, fork, Some(sdp), &mut out);
-            }
-            Act::Reject(status) if ringing => {
-                self.state = State::Over(*status);
-                self.ua.reject(now, *status, None, &mut out);
-            }
-            Act::Redirect(contacts) if ringing => {
-                self.state = State::Over(302);
-                self.ua.redirect(now, contacts, &mut out);
-            }
-            Act::Cancel if matches!(self.state, State::Calling | State::Ringing) => {
-                self.ua.cancel(now, self.leg, CancelReason::CallerGaveUp, &mut out);
-            }
-            Act::CancelBecause(why) if matches!(self.state, State::Calling | State::Ringing) => {
-                self.ua.cancel(now, self.leg, CancelReason::Because(*why), &mut out);
-            }
-            Act::HangUpBecause(why) if up => {
-                self.state = State::Over(0);
-                self.ua.bye_because(now, self.leg, Some(*why), &mut out);
-            }
-            Act::HangUp if up => {
-                self.state = State::Over(0);
-                self.ua.bye(now, self.leg, &mut out);
-            }
-            Act::Refer(to) if up => {
-                self.ua.refer(now, self.leg, to, &mut out);
-            }
-            Act::Hold if up && self.ua.may_offer(self.leg) => self.offer(now, "sendonly", &mut out),
-            Act::HoldByAddress if up && self.ua.may_offer(self.leg) => {
-                self.version += 1;
-                let held = String::from_utf8_lossy(&self.sdp())
-                    .replace(&format!("c=IN IP4 {}", self.at.ip()), "c=IN IP4 0.0.0.0");
-                self.ua.reinvite(now, self.leg, Some(held.into()), &mut out);
-            }
-            Act::Refresh if up && self.ua.may_offer(self.leg) => {
-                let sdp = self.sdp();
-                self.ua.reinvite(now, self.leg, Some(sdp), &mut out);
-            }
-            Act::Resume if up && self.ua.may_offer(self.leg) => self.offer(now, "sendrecv", &mut out),
-            Act::OfferlessReinvite if up && self.ua.may_offer(self.leg) => {
-                self.ua.reinvite(now, self.leg, None, &mut out);
-            }
-            Act::Update if up && self.ua.may_offer(self.leg) => {
-                self.version += 1;
-                let sdp = self.sdp();
-                self.ua.update(now, self.leg, sdp, &mut out);
-            }
-            Act::EarlyUpdate if self.state == State::Ringing => {
-                self.version += 1;
-                let (fork, sdp) = (ForkId { leg: self.leg, n: 0 }, self.sdp());
-                self.ua.update_early(now, self.leg, fork, sdp, &mut out);
-            }
-            Act::UpdateIdentity(who) if up => {
-                self.ua.identify_as(now, self.leg, (who, None), &mut out);
-            }
-            Act::ReinviteIdentity(who) if up && self.ua.may_offer(self.leg) => {
-                self.version += 1;
-                let sdp = self.sdp();
-                self.ua.identify_as(now, self.leg, (who, Some(sdp)), &mut out);
-            }
-            Act::Info if up => {
-                let body = crate::sip::agent::Body {
-                    content_type: "application/dtmf-relay".to_owned(),
-                    bytes: Bytes::from_static(b"Signal=5\r\nDuration=160\r\n"),
-                };
-                self.ua.pass(now, self.leg, "INFO", Some(body), None, &mut out);
-            }
-            // a script's act that finds the call in another state is not done
-            _ => {}
-        }
-        self.settle(now, out)
-    }
-
     /// Her dialog, as the other side sees it: what a Replaces names it by.
     pub fn replaced_by(&self) -> Option<Replaces> {
         self.ua.dialog_named(self.leg)
-    }
-
-    fn offer(&mut self, now: Now, direction: &'static str, out: &mut AgentOut) {
-        self.version += 1;
-        self.direction = direction;
-        let sdp = self.sdp();
-        self.ua.reinvite(now, self.leg, Some(sdp), out);
     }
 
     fn settle(&mut self, now: Now, mut out: AgentOut) -> Vec<Transmit> {

@@ -50,45 +50,7 @@ impl House {
         change: impl FnOnce(&std::path::Path, String) -> String,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().display();
-        let text = format!(
-            r#"
-[sip]
-listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]
-[media]
-mode = "bypass"
-[store]
-url = "sqlite:{data}/ramal.db"
-[trace]
-path = "{data}/trace"
-[http]
-listen = "127.0.0.1:0"
-control = "{data}/ramal.sock"
-{more}
-[[trunk]]
-name = "carrier"
-peers = ["sip:{}"]
-[[pbx]]
-name = "office"
-peers = ["sip:{}"]
-extensions = "2xx"
-[[employee]]
-id = "ana"
-extension = "201"
-[[employee]]
-id = "bruno"
-extension = "202"
-[[queue]]
-name = "sales"
-members = ["bruno", "ana"]
-[[line]]
-number = "+551140028922"
-trunk = "carrier"
-queue = "sales"
-"#,
-            carrier.at(),
-            office.at()
-        );
+        let text = file(folder.path(), carrier.at(), office.at(), more);
         let path = folder.path().join("ramal.toml");
         std::fs::write(&path, change(folder.path(), text)).unwrap();
         Self::start(world, folder, carrier, office).await
@@ -142,6 +104,47 @@ queue = "sales"
         drop(folder);
         heard
     }
+}
+
+/// The operator's file, kept in this folder, with these lines more.
+pub fn file(folder: &std::path::Path, carrier: SocketAddr, office: SocketAddr, more: &str) -> String {
+    let data = folder.display();
+    format!(
+        r#"
+[sip]
+listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]
+[media]
+mode = "bypass"
+[store]
+url = "sqlite:{data}/ramal.db"
+[trace]
+path = "{data}/trace"
+[http]
+listen = "127.0.0.1:0"
+control = "{data}/ramal.sock"
+{more}
+[[trunk]]
+name = "carrier"
+peers = ["sip:{carrier}"]
+[[pbx]]
+name = "office"
+peers = ["sip:{office}"]
+extensions = "2xx"
+[[employee]]
+id = "ana"
+extension = "201"
+[[employee]]
+id = "bruno"
+extension = "202"
+[[queue]]
+name = "sales"
+members = ["bruno", "ana"]
+[[line]]
+number = "+551140028922"
+trunk = "carrier"
+queue = "sales"
+"#
+    )
 }
 
 /// A peer's socket.

@@ -106,7 +106,7 @@ fn a_secret_is_not_empty() {
     let help = "write a long one by chance, or take the key out";
     assert_eq!(
         faults(&[("id = \"ana\"\n", "id = \"ana\"\npassword = \"\"\n")]),
-        [format!("15: employee `ana`: `password` is empty ({help})")]
+        [format!("16: employee `ana`: `password` is empty ({help})")]
     );
     one_below("[http]\napi_token = \"\"\n", &format!("31: [http]: `api_token` is empty ({help})"));
 }

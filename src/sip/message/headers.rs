@@ -96,12 +96,6 @@ impl Headers {
         self.0.retain(|h| h.name != *name);
     }
 
-    /// Takes the first field of that name out, as a Via is on the way back.
-    pub fn remove_first(&mut self, name: &Name) -> Option<Text> {
-        let at = self.0.iter().position(|h| h.name == *name)?;
-        Some(self.0.remove(at).value)
-    }
-
     /// Copies all fields of that name from another message, sharing their bytes.
     pub fn copy(&mut self, name: &Name, from: &Self) {
         self.0.extend(from.0.iter().filter(|h| h.name == *name).cloned());

@@ -133,6 +133,11 @@ impl Outside {
         Some(id)
     }
 
+    /// Where the request of ours went that has this branch.
+    pub fn went_to(&self, branch: &str) -> Option<Hop> {
+        self.asked.get(&id_of(branch)?).map(|asked| asked.hop)
+    }
+
     /// Waits no longer for the response to a request of ours; a late one goes nowhere.
     pub fn forget(&mut self, id: OutsideId) {
         if let Some(asked) = self.asked.remove(&id) {
