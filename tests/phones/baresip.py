@@ -71,8 +71,6 @@ class Phone:
         self.control = control
         # What the answer to its own re-INVITE means.
         self.waits = None
-        # Version 1.0 gives up where SHA-256 is offered, also beside MD5. Its next try, within a minute, must do.
-        self.may_fail = True
         self.is_registered = False
         # It may have registered before anybody listened to it.
         control.send("reginfo")
@@ -102,8 +100,6 @@ class Phone:
             self.waits = None
         elif kind == "REGISTER_OK":
             self.registered()
-        elif kind == "REGISTER_FAIL" and self.may_fail:
-            self.may_fail = False
         elif kind in names:
             tell(names[kind], **more)
 

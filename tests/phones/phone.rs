@@ -15,9 +15,6 @@ use crate::support::house::House;
 /// So long an event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// And a registration: baresip 1.0 gives up on a challenge by SHA-256, and tries again half a minute to a minute later.
-const REGISTRATION: Duration = Duration::from_secs(90);
-
 /// And so long a phone may take to end.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -88,7 +85,7 @@ impl Phone {
         });
         let mut phone = Self { name, driver, commands, events, log };
         let ready = phone.sees("ready").and_then(|_| match password {
-            Some(_) => phone.sees_within(REGISTRATION, "registered", |_| true).map(|_| ()),
+            Some(_) => phone.sees("registered").map(|_| ()),
             None => Ok(()),
         });
         ready.map_err(|fault| format!("{fault}\n{}", phone.said()))?;
@@ -108,13 +105,9 @@ impl Phone {
 
     /// Waits for an event of which more is asked.
     pub(crate) fn sees_that(&mut self, event: &str, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
-        self.sees_within(PATIENCE, event, fits)
-    }
-
-    fn sees_within(&mut self, patience: Duration, event: &str, fits: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let mut passed = Vec::new();
         loop {
-            let Ok(seen) = self.events.recv_timeout(patience) else {
+            let Ok(seen) = self.events.recv_timeout(PATIENCE) else {
                 return Err(format!("{} doesn't see `{event}`, only {passed:?}", self.name));
             };
             match seen["event"].as_str() {
