@@ -400,3 +400,21 @@ async fn a_trunk_that_answers_no_options_is_down_and_up_again_and_both_are_told_
     assert!(house.handle().metrics_text().contains("ramal_trunk_up{trunk=\"carrier\"} 1"));
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_trunk_that_is_not_registered_does_not_come_up_because_we_leave_it() {
+    let house = House::open("").await;
+    let mut events = house.handle().events().subscribe(None).live;
+    let keys = "options = \"0s\"\nregister = true\nusername = \"acme\"\npassword = \"secret\"";
+    change_trunk(&house, keys).await;
+    let register = house.carrier.expect("REGISTER ").await;
+    house.carrier.answer(house.udp, &register, 403, "").await;
+    eventually("the trunk is down", || house.handle().metrics_text().contains("ramal_trunk_up{trunk=\"carrier\"} 0"))
+        .await;
+    house.close().await;
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        told.push(event.name().to_owned());
+    }
+    assert_eq!(told, ["trunk.down"]);
+}
