@@ -271,6 +271,12 @@ async fn a_phone_calls_with_its_password_alone_and_as_itself_whatever_from_says(
     // The same address at another port: asked as well. Elsewhere: a stranger.
     let neighbour = Wire::new().await;
     assert!(house.ask(&neighbour, &invite(&neighbour, "202", "301", "p2")).await.starts_with("SIP/2.0 401 "));
+    // And whoever does not even call herself what a phone would, one that there is not told from one that is not.
+    assert!(house.ask(&neighbour, &invite(&neighbour, "202", "399", "p4")).await.starts_with("SIP/2.0 401 "));
+    for (from, id) in [("+5521976543210", "p5"), ("mallory", "p6")] {
+        let answer = house.ask(&neighbour, &invite(&neighbour, "202", from, id)).await;
+        assert!(answer.starts_with("SIP/2.0 403 "), "{answer}");
+    }
     let stranger = Wire::on("127.0.0.6:0").await;
     assert!(house.ask(&stranger, &invite(&stranger, "202", "301", "p3")).await.starts_with("SIP/2.0 403 "));
     house.close().await;
