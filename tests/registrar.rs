@@ -329,6 +329,28 @@ async fn a_phone_by_tcp_is_rung_on_its_connection_and_gone_with_it() {
     house.close().await;
 }
 
+#[tokio::test]
+async fn a_phone_whose_connection_closes_before_it_says_a_word_keeps_no_caller_waiting() {
+    let house = House::open(ERIKA).await;
+    let mut stream = TcpStream::connect(house.tcp).await.unwrap();
+    let at = stream.local_addr().unwrap();
+    let mut phone = Phone { transport: "TCP", ..Phone::new(at, "301", "secret") };
+    let first = phone.register("Contact: <sip:301@10.9.9.9:5070;transport=tcp>\r\n");
+    stream.write_all(first.as_bytes()).await.unwrap();
+    let asked = read_message(&mut stream).await;
+    let second = phone.answer(&first, &asked);
+    stream.write_all(second.as_bytes()).await.unwrap();
+    assert!(read_message(&mut stream).await.starts_with("SIP/2.0 200 "));
+    let call = invite(&house.carrier, "+551140028923", "+5521976543210", "l1");
+    house.carrier.send(house.udp, &call).await;
+    assert!(read_message(&mut stream).await.starts_with("INVITE "));
+    drop(stream);
+    // Without a word about the connection it would be 8 s.
+    let answer = tokio::time::timeout(Duration::from_secs(5), house.carrier.expect("SIP/2.0 480")).await;
+    answer.expect("at once");
+    house.close().await;
+}
+
 /// Changes the carrier's lines of the house's file, and has it read again.
 async fn change_trunk(house: &House, keys: &str) {
     let path = house.handle().config_path().to_owned();
