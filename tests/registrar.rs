@@ -329,6 +329,12 @@ async fn a_phone_calls_with_its_password_alone_and_as_itself_whatever_from_says(
     // The same address at another port: asked as well. Elsewhere: a stranger.
     let neighbour = Wire::new().await;
     assert!(house.ask(&neighbour, &invite(&neighbour, "202", "301", "p2")).await.starts_with("SIP/2.0 401 "));
+    // And whoever does not even call herself what a phone would, one that there is not told from one that is not.
+    assert!(house.ask(&neighbour, &invite(&neighbour, "202", "399", "p4")).await.starts_with("SIP/2.0 401 "));
+    for (from, id) in [("+5521976543210", "p5"), ("mallory", "p6")] {
+        let answer = house.ask(&neighbour, &invite(&neighbour, "202", from, id)).await;
+        assert!(answer.starts_with("SIP/2.0 403 "), "{answer}");
+    }
     let stranger = Wire::on("127.0.0.6:0").await;
     assert!(house.ask(&stranger, &invite(&stranger, "202", "301", "p3")).await.starts_with("SIP/2.0 403 "));
     house.close().await;
@@ -389,6 +395,28 @@ async fn a_phone_by_tcp_is_rung_on_its_connection_and_gone_with_it() {
     let refused = house.carrier.expect("SIP/2.0 4").await;
     assert!(!refused.starts_with("SIP/2.0 486"), "{refused}");
     eventually("the registration is dropped", || registrations(&house) == "ramal_registrations 0").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_phone_whose_connection_closes_before_it_says_a_word_keeps_no_caller_waiting() {
+    let house = House::open(ERIKA).await;
+    let mut stream = TcpStream::connect(house.tcp).await.unwrap();
+    let at = stream.local_addr().unwrap();
+    let mut phone = Phone { transport: "TCP", ..Phone::new(at, "301", "secret") };
+    let first = phone.register("Contact: <sip:301@10.9.9.9:5070;transport=tcp>\r\n");
+    stream.write_all(first.as_bytes()).await.unwrap();
+    let asked = read_message(&mut stream).await;
+    let second = phone.answer(&first, &asked);
+    stream.write_all(second.as_bytes()).await.unwrap();
+    assert!(read_message(&mut stream).await.starts_with("SIP/2.0 200 "));
+    let call = invite(&house.carrier, "+551140028923", "+5521976543210", "l1");
+    house.carrier.send(house.udp, &call).await;
+    assert!(read_message(&mut stream).await.starts_with("INVITE "));
+    drop(stream);
+    // Without a word about the connection it would be 8 s.
+    let answer = tokio::time::timeout(Duration::from_secs(5), house.carrier.expect("SIP/2.0 480")).await;
+    answer.expect("at once");
     house.close().await;
 }
 
@@ -472,4 +500,22 @@ async fn a_trunk_that_answers_no_options_is_down_and_up_again_and_both_are_told_
     assert!(events.try_recv().is_ok());
     assert!(house.handle().metrics_text().contains("ramal_trunk_up{trunk=\"carrier\"} 1"));
     house.close().await;
+}
+
+#[tokio::test]
+async fn a_trunk_that_is_not_registered_does_not_come_up_because_we_leave_it() {
+    let house = House::open("").await;
+    let mut events = house.handle().events().subscribe(None).live;
+    let keys = "options = \"0s\"\nregister = true\nusername = \"acme\"\npassword = \"secret\"";
+    change_trunk(&house, keys).await;
+    let register = house.carrier.expect("REGISTER ").await;
+    house.carrier.answer(house.udp, &register, 403, "").await;
+    eventually("the trunk is down", || house.handle().metrics_text().contains("ramal_trunk_up{trunk=\"carrier\"} 0"))
+        .await;
+    house.close().await;
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        told.push(event.name().to_owned());
+    }
+    assert_eq!(told, ["trunk.down"]);
 }

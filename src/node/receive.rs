@@ -17,6 +17,7 @@ use crate::sip::message::{
     Fault, Headers, Limits, Message, Name, ParseError, Request, Response, Status, inspect, method_text, parse,
 };
 use crate::sip::outside::is_outside;
+use crate::sip::subscription::Watched;
 use crate::sip::transaction::ServerKey;
 
 /// The node as its sockets know it; messages that come while it is being taken down go nowhere.
@@ -51,8 +52,7 @@ impl Sink for Reception {
 
     fn closed(&self, path: Path) {
         let Some(node) = self.0.upgrade() else { return };
-        let way = Way { transport: path.transport, address: path.remote };
-        surviving(|| node.registrar.lost(node.clock.now(), way));
+        surviving(|| node.phone_left(path));
     }
 
     fn unreachable(&self, path: Path, sent: &[u8]) {
@@ -229,6 +229,25 @@ impl Inner {
         let now = self.clock.now();
         self.house.lost(path.remote, now.mono);
         self.registrar.lost(now, Way { transport: path.transport, address: path.remote });
+    }
+
+    /// A connection has closed. What the phone at its far end was asked and has said nothing to, it will not: it is reached
+    /// there by nothing else, and would keep a caller waiting. One that rings already may answer on a new connection.
+    fn phone_left(self: &Arc<Self>, path: Path) {
+        let way = Way { transport: path.transport, address: path.remote };
+        let hers = self.registrar.lost(self.clock.now(), way);
+        if hers.is_empty() {
+            return;
+        }
+        let node = Arc::clone(self);
+        // Not here: a call may be sending just now, and whoever goes through them all waits for it.
+        tokio::spawn(async move {
+            for employee in hers {
+                for call in node.live.concerned(&Watched::Employee(employee)) {
+                    surviving(|| _ = node.tell(call, CallEvent::Unreachable(node.outbound.back(path))));
+                }
+            }
+        });
     }
 }
 

@@ -121,20 +121,21 @@ impl Registrar {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Nothing gets to this source any more: what has registered from there is gone.
-    pub(super) fn lost(&self, now: Now, way: Way) {
+    /// Nothing gets to this source any more: what has registered from there is gone. Gives whose it was.
+    pub(super) fn lost(&self, now: Now, way: Way) -> Vec<EmployeeId> {
         let hers: Vec<EmployeeId> = {
             let book = self.book.read();
             if !book.sources.contains_key(&way) {
-                return;
+                return Vec::new();
             }
             let is_there = |of_hers: &Bindings| of_hers.all().iter().any(|binding| binding.source == way);
             book.of.iter().filter(|(_, of_hers)| is_there(of_hers)).map(|(id, _)| id.clone()).collect()
         };
-        for employee in hers {
+        for employee in &hers {
             tracing::info!(%employee, source = %way.address, "a phone cannot be reached: its registration is dropped");
-            self.change(now, &employee, |bindings| bindings.remove(|binding| binding.source == way));
+            self.change(now, employee, |bindings| bindings.remove(|binding| binding.source == way));
         }
+        hers
     }
 
     /// Who is no employee with a password any more has no phones.

@@ -155,6 +155,8 @@ impl Trunks {
     pub(super) fn leave(&mut self, now: Now) {
         let all: Vec<Registered> = self.trunks.values_mut().filter_map(|standing| standing.registered.take()).collect();
         all.into_iter().for_each(|registered| self.forsake(now, Some(registered)));
+        // Nobody probes any more, and a trunk that was not registered is not up for having been left.
+        self.trunks.clear();
         self.leaving.retain(|registered| !registered.machine.is_gone());
     }
 

@@ -12,6 +12,7 @@ use super::receive::Came;
 use super::strangers::modest;
 use crate::base::EmployeeId;
 use crate::net::sink::Path;
+use crate::route::directory::Directory;
 use crate::route::{self, Origin};
 use crate::sip::message::{Name, Request, Response, Status, inspect};
 
@@ -57,7 +58,9 @@ impl Inner {
         }
         match route::origin(&dir, path.remote) {
             // Another port of a phone's address: a phone behind the same NAT, or the same one anew.
-            Origin::Stranger if self.registrar.is_address(path.remote.ip()) => Who::Asked { stale: false },
+            Origin::Stranger if self.registrar.is_address(path.remote.ip()) && may_be_a_phone(&dir, request) => {
+                Who::Asked { stale: false }
+            }
             origin => Who::Known(origin),
         }
     }
@@ -138,6 +141,16 @@ impl Inner {
         };
         self.answer_waiting(&waiting, response);
     }
+}
+
+/// Whether somebody calls herself what a phone of ours would: by something that looks like an extension. Whether there is
+/// one like that is not told.
+fn may_be_a_phone(dir: &Directory, request: &Request) -> bool {
+    let from = request.headers.from();
+    let Some(user) = from.as_ref().and_then(|from| from.uri.user()) else { return false };
+    let mut phones = dir.employees.iter().filter(|employee| employee.password.is_some());
+    user.bytes().all(|b| b.is_ascii_digit())
+        && phones.any(|employee| employee.extension.as_ref().is_some_and(|its| its.len() == user.len()))
 }
 
 /// What of this 401 fits: both challenges, else MD5's alone, which every phone knows.
