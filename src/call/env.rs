@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Channel, Channels};
+use super::Channel;
 use crate::base::{EmployeeId, TrunkName};
 use crate::route::directory::Directory;
 use crate::route::plan::{Destination, Live};
@@ -16,13 +16,9 @@ pub trait Env: Live {
     /// How this destination is reached: the first peer thought alive, not one of `tried`. `None`: no way (any more).
     fn target(&self, destination: &Destination, tried: &[Target]) -> Option<Target>;
     /// One more call on this trunk, unless `most` are up there; zero: however many are.
-    fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel> {
-        Channels::default().take(trunk, most)
-    }
+    fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel>;
     /// Her own phones, as they have registered: all of them ring. Empty: the PBX that serves her extension does.
     fn phones(&self, employee: &EmployeeId) -> Vec<Target>;
     /// Whether anybody watches her lamp: only then is it told of.
-    fn watches(&self, _watched: &Watched) -> bool {
-        false
-    }
+    fn watches(&self, watched: &Watched) -> bool;
 }

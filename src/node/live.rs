@@ -269,8 +269,8 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::base::{Hop, Ids, Transport, Wall};
-    use crate::call::{Beginning, CallAction};
+    use crate::base::{Hop, Ids, Transport, TrunkName, Wall};
+    use crate::call::{Beginning, CallAction, Channel, Channels};
     use crate::route::directory::Directory;
     use crate::route::plan::{Destination, Presence};
     use crate::route::testing::house;
@@ -331,8 +331,14 @@ mod tests {
         fn target(&self, _: &Destination, _: &[Target]) -> Option<Target> {
             None
         }
+        fn channel(&self, trunk: &TrunkName, most: u32) -> Option<Channel> {
+            Channels::default().take(trunk, most)
+        }
         fn phones(&self, _: &EmployeeId) -> Vec<Target> {
             Vec::new()
+        }
+        fn watches(&self, _: &Watched) -> bool {
+            false
         }
     }
 

@@ -120,7 +120,7 @@ impl Slot {
                     let there = self.busy.iter().position(|busy| busy.employee == *employee && busy.placed == placed);
                     there.map(|at| self.busy.swap_remove(at));
                 }
-                _ => {}
+                _ => {} // nothing that is counted here
             }
             self.owed.push(Owed::Action(action));
         }
