@@ -275,7 +275,7 @@ async fn calls(house: &House, phone: &Phone, call: &str) -> (String, String) {
         let Ok(Message::Response(response)) = parse(&answer.into(), &Limits::default()) else { panic!("a response") };
         let challenge = best(challenges(&response.headers, &Name::WwwAuthenticate)).expect("a challenge");
         let session = Session { cnonce: "c".to_owned(), count: 1 };
-        let uri = call.split(' ').nth(1).unwrap().to_owned();
+        let uri = call.split(' ').nth(1).expect("a request").to_owned();
         let credentials = challenge.answer(&phone.account, "INVITE", &uri, &session);
         call = call.replacen("branch=z9hG4bK", &format!("branch=z9hG4bK{n}x"), 1);
         call = call.replace("CSeq: 1 INVITE", &format!("CSeq: 1 INVITE\r\nAuthorization: {credentials}"));
@@ -286,9 +286,9 @@ async fn calls(house: &House, phone: &Phone, call: &str) -> (String, String) {
 /// Waits until a transfer is told; gives its kind, and who has it.
 async fn told(events: &mut Told) -> (Option<&'static str>, String) {
     loop {
-        let event = tokio::time::timeout(house::SOON, events.recv()).await.expect("it is told").unwrap();
+        let event = tokio::time::timeout(house::SOON, events.recv()).await.expect("it is told").expect("it goes on");
         if let Some(told) = event.publication().filter(|publication| publication.event == "call.transferred") {
-            return (told.kind, told.to_employee.clone().unwrap().to_string());
+            return (told.kind, told.to_employee.clone().expect("whoever has it").to_string());
         }
     }
 }

@@ -176,7 +176,7 @@ fn transfers(seed: u64, weather: Option<Weather>) {
     let pressed = chance.below(4) == 0;
     sim.run_for(ms(3_000 + chance.below(6_000)));
     if pressed {
-        sim.hand_on_all(&["203", "204"][chance.below(2) as usize]);
+        sim.hand_on_all(["203", "204"][chance.below(2) as usize]);
     }
     sim.run_for(secs(80));
     at_an_end(&mut sim);
