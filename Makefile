@@ -28,7 +28,7 @@ lint:
 
 # The whole sweep: more rounds for the fuzzers and property tests than `make test` has time for, and the ignored tests.
 test-long: test-tools $(VENV)/.made nextest
-	RAMAL_FUZZ_ROUNDS=5000000 PROPTEST_CASES=20000 CI=true cargo nextest run --run-ignored all --no-fail-fast
+	RAMAL_SWEEP_SEEDS=2000 RAMAL_FUZZ_ROUNDS=5000000 PROPTEST_CASES=20000 CI=true cargo nextest run --run-ignored all --no-fail-fast
 
 # RATE calls a second for SECONDS_OF_LOAD; benches/load/run.py --help says the rest.
 RATE ?= 200

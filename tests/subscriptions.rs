@@ -251,3 +251,129 @@ async fn who_leaves_the_files_is_watched_no_more_and_a_stop_asks_phones_to_come_
     assert_eq!(header(&stopped, "Subscription-State"), "terminated;reason=deactivated");
     assert!(stopped.contains("entity=\"sip:201@ramal\""), "{stopped}");
 }
+
+/// The INVITE by which a phone picks up what a lamp shows, with more headers.
+fn picks_up(phone: &Phone, replaces: &str, id: &str, more: &str) -> String {
+    let call = invite(&phone.wire, "203", &phone.account.username, id);
+    call.replace("Max-Forwards", &format!("Replaces: {replaces}\r\n{more}Max-Forwards"))
+}
+
+/// Sends an INVITE, again with the password once it is asked for; gives it as it went, and its final answer.
+async fn calls(house: &House, phone: &Phone, call: &str) -> (String, String) {
+    let mut call = call.to_owned();
+    for n in 0..3 {
+        phone.wire.send(house.udp, &call).await;
+        let answer = loop {
+            let answer = phone.wire.expect_answer("SIP/2.0 ", "INVITE").await;
+            if !answer.starts_with("SIP/2.0 1") && header(&answer, "Call-ID") == header(&call, "Call-ID") {
+                break answer;
+            }
+        };
+        if !answer.starts_with("SIP/2.0 401") {
+            return (call, answer);
+        }
+        let Ok(Message::Response(response)) = parse(&answer.into(), &Limits::default()) else { panic!("a response") };
+        let challenge = best(challenges(&response.headers, &Name::WwwAuthenticate)).expect("a challenge");
+        let session = Session { cnonce: "c".to_owned(), count: 1 };
+        let uri = call.split(' ').nth(1).expect("a request").to_owned();
+        let credentials = challenge.answer(&phone.account, "INVITE", &uri, &session);
+        call = call.replacen("branch=z9hG4bK", &format!("branch=z9hG4bK{n}x"), 1);
+        call = call.replace("CSeq: 1 INVITE", &format!("CSeq: 1 INVITE\r\nAuthorization: {credentials}"));
+    }
+    panic!("the password is not taken")
+}
+
+/// Waits until a transfer is told; gives its kind, and who has it.
+async fn told(events: &mut Told) -> (Option<&'static str>, String) {
+    loop {
+        let event = tokio::time::timeout(house::SOON, events.recv()).await.expect("it is told").expect("it goes on");
+        if let Some(told) = event.publication().filter(|publication| publication.event == "call.transferred") {
+            return (told.kind, told.to_employee.clone().expect("whoever has it").to_string());
+        }
+    }
+}
+
+type Told = tokio::sync::broadcast::Receiver<std::sync::Arc<ramal::node::events::Event>>;
+
+#[tokio::test]
+async fn a_phone_picks_up_what_a_lamp_shows_with_the_tags_in_either_order() {
+    for in_order in [true, false] {
+        let house = House::open(PEOPLE).await;
+        let mut events = house.handle().events().subscribe(None).live;
+        let carla = Phone::of(&house, "203", "carla's own").await;
+        let dora = Phone::of(&house, "204", "dora's own").await;
+        assert!(dora.subscribe(&house, "203", "dialog", 600).await.starts_with("SIP/2.0 200"));
+        dora.notified(&house).await;
+        let call = invite(&house.carrier, "+551140028923", "+5511987654321", "pick");
+        house.carrier.send(house.udp, &call).await;
+        let rung = carla.wire.expect("INVITE ").await;
+        carla.wire.answer(house.udp, &rung, 180, "").await;
+        let rings = dora.notified(&house).await;
+        let (local, remote) = (attribute(&rings, "local-tag"), attribute(&rings, "remote-tag"));
+        let (to, from) = if in_order { (remote, local) } else { (local, remote) };
+        let replaces = format!("{};to-tag={to};from-tag={from};early-only", attribute(&rings, "call-id"));
+        let (hers, answered) = calls(&house, &dora, &picks_up(&dora, &replaces, "up", "")).await;
+        assert!(answered.starts_with("SIP/2.0 200"), "{answered}");
+        dora.wire.ack(house.udp, &hers, &answered).await;
+        let cancel = carla.wire.expect("CANCEL ").await;
+        assert!(header(&cancel, "Reason").contains("cause=200"), "answered elsewhere: {cancel}");
+        carla.wire.answer(house.udp, &cancel, 200, "").await;
+        carla.wire.answer(house.udp, &rung, 487, "").await;
+        let up = house.carrier.expect("SIP/2.0 200").await;
+        house.carrier.ack(house.udp, &call, &up).await;
+        let id = house.handle().live_calls()[0].id;
+        house.carrier.bye(house.udp, &call, &up).await;
+        house.carrier.expect_answer("SIP/2.0 200", "BYE").await;
+        let record = house.handle().store().reader().call(id).await.unwrap().expect("committed before the 200");
+        assert_eq!((record.employee.unwrap().as_str(), record.transferred_from), ("dora", None), "it is no transfer");
+        house.close().await;
+        while let Ok(event) = events.try_recv() {
+            let told = event.publication().is_some_and(|told| told.event == "call.transferred");
+            assert!(!told, "nobody has handed anything on");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_talks_is_taken_by_her_other_phone_and_by_whom_she_sends() {
+    let house = House::open(PEOPLE).await;
+    let mut events = house.handle().events().subscribe(None).live;
+    let carla = Phone::of(&house, "203", "carla's own").await;
+    let call = invite(&house.carrier, "+551140028923", "+5511987654321", "take");
+    house.carrier.send(house.udp, &call).await;
+    let rung = carla.wire.expect("INVITE ").await;
+    carla.wire.answer(house.udp, &rung, 200, SDP).await;
+    let up = house.carrier.expect("SIP/2.0 200").await;
+    house.carrier.ack(house.udp, &call, &up).await;
+    // Whoever takes it offers her media, which the customer is told of.
+    let mobile = Phone::of(&house, "203", "carla's own").await;
+    let dora = Phone::of(&house, "204", "dora's own").await;
+    let of_carla = format!("{};to-tag={};from-tag=phone", header(&rung, "Call-ID"), tag(header(&rung, "From")));
+    let (_, refused) = calls(&house, &dora, &picks_up(&dora, &of_carla, "no", "")).await;
+    assert!(refused.starts_with("SIP/2.0 403"), "nobody has sent her: {refused}");
+    let takes = picks_up(&mobile, &of_carla, "mobile", "");
+    let customer = async {
+        let reinvite = house.carrier.expect("INVITE ").await;
+        house.carrier.answer(house.udp, &reinvite, 200, SDP).await;
+    };
+    let ((hers, answered), ()) = tokio::join!(calls(&house, &mobile, &takes), customer);
+    assert!(answered.starts_with("SIP/2.0 200"), "{answered}");
+    mobile.wire.ack(house.udp, &hers, &answered).await;
+    let bye = carla.wire.expect("BYE ").await;
+    carla.wire.answer(house.udp, &bye, 200, "").await;
+
+    let of_mobile = format!("mobile@carrier.example;to-tag={};from-tag=mobile", tag(header(&answered, "To")));
+    let takes = picks_up(&dora, &of_mobile, "dora", "Referred-By: <sip:203@ramal>\r\n");
+    let customer = async {
+        let reinvite = house.carrier.expect("INVITE ").await;
+        house.carrier.answer(house.udp, &reinvite, 200, SDP).await;
+    };
+    let ((hers, answered), ()) = tokio::join!(calls(&house, &dora, &takes), customer);
+    assert!(answered.starts_with("SIP/2.0 200"), "{answered}");
+    dora.wire.ack(house.udp, &hers, &answered).await;
+    let bye = mobile.wire.expect("BYE ").await;
+    mobile.wire.answer(house.udp, &bye, 200, "").await;
+    // From one phone of hers to another is no transfer; this is the only one.
+    assert_eq!(told(&mut events).await, (Some("takeover"), "dora".to_owned()));
+    house.close().await;
+}

@@ -76,6 +76,9 @@ impl Call {
     fn dialog_info(&self, at: usize, state: DialogState) -> Option<DialogInfo> {
         let leg = LegId(u16::try_from(at).ok()?);
         let DialogIds { call_id, ours, theirs, is_theirs } = self.ua.dialog_ids(leg)?;
+        // A call that rings may be picked up by who looks at the lamp. One that talks may be taken over by whom it was
+        // handed to alone, and who knows its tags could say so of herself.
+        let (ours, theirs) = if state == DialogState::Confirmed { (None, None) } else { (ours, theirs) };
         Some(DialogInfo {
             id: format!("{}-{at}", self.id),
             call_id: call_id.to_owned(),

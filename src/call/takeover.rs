@@ -46,10 +46,7 @@ impl Call {
         self.legs.push(Leg::comer(by.clone(), called, invitation.offer));
         let outcome = match named {
             Some((leg, Stage::Up)) => {
-                // Whom her own phone sends, we send: of calls between phones that register here a REFER comes to us. And
-                // they may know each other's dialogs from their lamps.
-                let referred_by = referred_by.as_deref().filter(|_| !is_phone);
-                self.takes_over(phase, id, leg, (replaces.early_only, referred_by), cx)
+                self.takes_over(phase, id, leg, (replaces.early_only, referred_by.as_deref()), cx)
             }
             Some((leg, Stage::WeCall)) => self.picks_up(phase, id, leg, cx),
             // RFC 3891 §3: one that has already terminated gets 603, an early one that the UA did not initiate 481, and

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{EmployeeId, Hop, Transport, TrunkName, Wall};
+use crate::base::{EmployeeId, Hop, Instant, Transport, TrunkName, Wall, Way};
 use crate::call::{Channel, Channels, Env};
 use crate::route::directory::{Directory, Gateway, Peer};
 use crate::route::plan::{Destination, Live, Presence};
 use crate::route::reach;
 use crate::sip::agent::Target;
+use crate::sip::registrar::{Binding, Bindings};
 use crate::sip::subscription::Watched;
 
 /// Files and people.
@@ -21,14 +22,21 @@ pub(crate) struct House {
     pub presence: HashMap<EmployeeId, Presence>,
     pub busy: RefCell<HashMap<EmployeeId, i32>>,
     pub last_rung: RefCell<HashMap<EmployeeId, Wall>>,
-    /// The addresses of phones that have registered.
-    pub phones: HashMap<EmployeeId, Vec<SocketAddr>>,
+    /// What has registered.
+    pub phones: HashMap<EmployeeId, Bindings>,
+    pub now: Instant,
     pub channels: Channels,
     pub us: SocketAddr,
     pub transport: Transport,
 }
 
 impl House {
+    /// Her phones that hold now.
+    fn bindings(&self, employee: &EmployeeId) -> impl Iterator<Item = &Binding> {
+        let of_hers = self.phones.get(employee).map(Bindings::all).unwrap_or_default();
+        of_hers.iter().filter(|binding| binding.until > self.now)
+    }
+
     fn peers(&self, to: &Destination) -> Option<(String, Vec<Peer>)> {
         let dir = &self.directory;
         Some(match to {
@@ -58,7 +66,7 @@ impl Live for House {
     }
 
     fn registered(&self, employee: &EmployeeId) -> bool {
-        self.phones.get(employee).is_some_and(|phones| !phones.is_empty())
+        self.bindings(employee).next().is_some()
     }
 }
 
@@ -89,13 +97,12 @@ impl Env for House {
     }
 
     fn phones(&self, employee: &EmployeeId) -> Vec<Target> {
-        let extension = self.directory.employee(employee).and_then(|who| who.extension.clone()).unwrap_or_default();
-        let phones = self.phones.get(employee).cloned().unwrap_or_default();
-        let target = |remote: SocketAddr| {
-            let hop = Hop { transport: Transport::Udp, local: self.us, remote, advertised: self.us, name: None };
+        let target = |binding: &Binding| {
+            let Way { transport, address: remote } = binding.source;
+            let hop = Hop { transport, local: binding.local, remote, advertised: self.us, name: None };
             let silence = Some(Duration::from_secs(8));
-            Target { silence, is_flow: true, ..Target::new(format!("sip:{extension}@{remote}"), hop) }
+            Target { silence, is_flow: true, ..Target::new(binding.contact.clone(), hop) }
         };
-        phones.into_iter().map(target).collect()
+        self.bindings(employee).map(target).collect()
     }
 }

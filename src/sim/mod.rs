@@ -8,6 +8,7 @@ mod crm;
 mod house;
 mod network;
 mod people;
+mod registrations;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use crate::route::plan::Presence;
 use crate::route::{Origin, Refusal, inbound, origin};
 use crate::sip::agent::{Received, Transmit, call_of, call_of_tag};
 use crate::sip::message::{Limits, Message, Name, Replaces, Request, invitation, parse, party};
+use crate::sip::outside::{Outside, is_outside};
 use crate::sip::subscription::{DialogInfo, Watched};
 use crate::sip::transaction::{ServerKey, Timers};
 pub(crate) use crate::softphone::{Act, Party, State};
@@ -48,6 +50,8 @@ enum Event {
     Saved { call: CallId },
     Wrote { call: CallId, news: WriteNews },
     Said { from: CallId, to: CallId, word: Word },
+    Registers { phone: SocketAddr, expires: u32 },
+    Vanishes { phone: SocketAddr },
 }
 
 /// The whole world of a test.
@@ -80,6 +84,12 @@ pub(crate) struct Sim {
     dead: Vec<SocketAddr>,
     /// Whose registered phones are where, and how they are called.
     phone_names: HashMap<SocketAddr, (EmployeeId, String)>,
+    /// The transactions of REGISTERs, the phones' and ours.
+    outside: Outside,
+    /// How many REGISTERs each phone has sent.
+    cseqs: HashMap<String, u32>,
+    /// What REGISTERs were answered.
+    pub registered: Vec<u16>,
     network: Network,
     claims: HashMap<ServerKey, CallId>,
     /// Legs that are in another call than the one that their tags name.
@@ -107,6 +117,7 @@ impl Sim {
                 channels: crate::call::Channels::default(),
                 us,
                 transport: Transport::Udp,
+                now: now.mono,
             },
             crm: Crm::default(),
             calls: BTreeMap::new(),
@@ -123,6 +134,9 @@ impl Sim {
             said_to_carrier: Vec::new(),
             dead: Vec::new(),
             phone_names: HashMap::new(),
+            outside: Outside::new(Ids::seeded(seed), Timers::default()),
+            cseqs: HashMap::new(),
+            registered: Vec::new(),
             network: Network::new(ids.fork()),
             claims: HashMap::new(),
             moved: HashMap::new(),
@@ -145,16 +159,6 @@ impl Sim {
 
     pub(crate) fn presence(mut self, employee: &str, presence: Presence) -> Self {
         self.house.presence.insert(employee.into(), presence);
-        self
-    }
-
-    /// Phones of hers have registered, from these addresses: `ana-1`, `ana-2`.
-    pub(crate) fn phones(mut self, employee: &str, at: &[&str]) -> Self {
-        let at: Vec<SocketAddr> = at.iter().map(|at| at.parse().expect("an address")).collect();
-        for (n, at) in (1..).zip(&at) {
-            self.phone_names.insert(*at, (employee.into(), format!("{employee}-{n}")));
-        }
-        self.house.phones.insert(employee.into(), at);
         self
     }
 
@@ -184,6 +188,10 @@ impl Sim {
         self.dead.retain(|peer| *peer != at);
         self.dead.extend(is_dead.then_some(at));
         self
+    }
+
+    pub(crate) fn is_dead(&self, at: SocketAddr) -> bool {
+        self.dead.contains(&at)
     }
 
     pub(crate) fn lose(&mut self, piece: &str, n: u32) {
@@ -269,7 +277,8 @@ impl Sim {
         let queued = self.queue.keys().next().map(|k| k.0);
         let calls = self.calls.values().filter_map(Call::next_wakeup).min();
         let parties = self.parties.iter().filter_map(|(_, p)| p.ua.next_wakeup()).min();
-        let Some(at) = [queued, calls, parties].into_iter().flatten().min() else { return false };
+        let outside = self.outside.next_wakeup();
+        let Some(at) = [queued, calls, parties, outside].into_iter().flatten().min() else { return false };
         if at > end {
             return false;
         }
@@ -278,6 +287,9 @@ impl Sim {
             let (_, event) = self.queue.pop_first().expect("its key was just read");
             self.happen(event);
             return true;
+        }
+        if outside.is_some_and(|due| due <= at) {
+            self.wake_outside();
         }
         let due: Vec<CallId> =
             self.calls.iter().filter(|(_, c)| c.next_wakeup().is_some_and(|t| t <= at)).map(|(id, _)| *id).collect();
@@ -296,6 +308,7 @@ impl Sim {
     fn advance_to(&mut self, at: Instant) {
         if at > self.now.mono {
             let ms = i64::try_from((at - self.now.mono).as_micros() / 1_000).expect("short");
+            self.house.now = at;
             self.now = Now { mono: at, wall: Wall::from_unix_millis(self.now.wall.unix_millis() + ms) };
         }
     }
@@ -313,6 +326,8 @@ impl Sim {
                 let Some(at) = self.parties.iter().position(|(id, _)| *id == party) else { return };
                 self.act_at(at, &act);
             }
+            Event::Registers { phone, expires } => self.phone_registers(phone, expires),
+            Event::Vanishes { phone } => self.phone_vanishes(phone),
             Event::Said { from, to, word } => self.said(from, to, word),
             Event::CrmSaid { call, lookup } => self.tell(call, CallEvent::CrmSaid(lookup)),
             Event::Saved { call } => self.tell(call, CallEvent::Saved),
@@ -330,15 +345,26 @@ impl Sim {
                 "a stream needs no retransmission: {:?}",
                 transmit.bytes
             );
-            for after in self.network.carry(&transmit.bytes) {
-                let (from, to, bytes) = (transmit.hop.local, transmit.hop.remote, transmit.bytes.clone());
-                self.at(after, Event::Datagram { from, to, bytes });
-            }
+            self.carry(&transmit.hop, &transmit.bytes);
+        }
+    }
+
+    fn carry(&mut self, hop: &Hop, bytes: &Bytes) {
+        // Who vanished says nothing more, either.
+        if self.dead.contains(&hop.local) {
+            return;
+        }
+        for after in self.network.carry(bytes) {
+            self.at(after, Event::Datagram { from: hop.local, to: hop.remote, bytes: bytes.clone() });
         }
     }
 
     fn arrive_here(&mut self, from: SocketAddr, bytes: Bytes) {
         let Ok(mut message) = parse(&bytes, &Limits::default()) else { return };
+        let hop = Hop { transport: self.transport, local: self.us, remote: from, advertised: self.us, name: None };
+        if matches!(&message, Message::Request(request) if request.method == rsip::Method::Register) {
+            return self.arrives_outside(message, hop);
+        }
         let key = match &message {
             Message::Request(request) if request.method == rsip::Method::Cancel => {
                 Some(ServerKey::of_canceled(request))
@@ -351,7 +377,6 @@ impl Sim {
         if let Message::Request(request) = &mut message {
             request.headers.stamp_source(from);
         }
-        let hop = Hop { transport: self.transport, local: self.us, remote: from, advertised: self.us, name: None };
         if let (None, Message::Request(request), Some(key)) = (known, &message, &key)
             && request.headers.has(&Name::Replaces)
         {
@@ -471,6 +496,10 @@ impl Sim {
         let Ok(mut message) = parse(&bytes, &Limits::default()) else {
             panic!("we sent what can't be read: {bytes:?}")
         };
+        let hop = Hop { transport: self.transport, local: to, remote: from, advertised: to, name: None };
+        if message.headers().via().and_then(|via| via.branch).is_some_and(is_outside) {
+            return self.arrives_outside(message, hop);
+        }
         let known = call_of(&message).or_else(|| self.party_of_invite(&message));
         if let Message::Request(request) = &mut message {
             request.headers.stamp_source(from);
@@ -483,7 +512,6 @@ impl Sim {
             },
         };
         let Some((_, party)) = self.parties.iter_mut().find(|(p, _)| *p == id) else { return };
-        let hop = Hop { transport: self.transport, local: to, remote: from, advertised: to, name: None };
         let sends = party.receive(self.now, &Received { message, hop });
         self.send_all(sends);
     }
@@ -560,7 +588,7 @@ impl Sim {
                 *self.house.busy.borrow_mut().entry(employee).or_default() += if busy { 1 } else { -1 };
             }
             CallAction::PhoneGone(hop) => {
-                self.house.phones.values_mut().for_each(|phones| phones.retain(|at| *at != hop.remote));
+                self.phone_is_gone(hop.remote);
             }
             CallAction::Lamp(watched) => {
                 let shown = self.calls.get(&id).map(|call| call.lamps(&watched)).unwrap_or_default();

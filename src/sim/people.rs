@@ -86,15 +86,18 @@ impl Sim {
     pub(super) fn act_at(&mut self, at: usize, act: &Act) {
         let by = (self.parties[at].1.name.clone(), self.parties[at].0);
         match act {
-            Act::Consult(to) if self.parties[at].1.state == State::Up && self.is_employee(&by.0) => {
-                let extension = self.extension(&by.0);
-                self.caller(&by.0, OFFICE, to, Some(&extension), true, &[]);
+            Act::Consult(to) if self.parties[at].1.state == State::Up => {
+                if let Some((employee, at)) = self.seat(&by.0) {
+                    let extension = self.extension(employee.as_str());
+                    self.caller(&by.0, &at, to, Some(&extension), true, &[]);
+                }
             }
             Act::ReferToConsulted { on_second } => self.refer_to_consulted(&by.0, *on_second),
             Act::TakePlaceOf(whose) => {
                 let replaced = self.parties.iter().rev().find(|(_, p)| p.name == *whose);
                 if let Some(replaces) = replaced.and_then(|(_, p)| p.replaced_by()) {
-                    let sent_by = self.extension(whose);
+                    let whose = self.seat(whose).map_or_else(|| whose.clone(), |(employee, _)| employee.to_string());
+                    let sent_by = self.extension(&whose);
                     self.replacing(&by.0, replaces, Some(&sent_by));
                 }
             }
@@ -106,18 +109,15 @@ impl Sim {
         }
     }
 
-    fn is_employee(&self, name: &str) -> bool {
-        self.house.directory.employee(&name.into()).is_some()
-    }
-
-    fn extension(&self, name: &str) -> String {
+    pub(super) fn extension(&self, name: &str) -> String {
         self.house.directory.employee(&name.into()).and_then(|e| e.extension.clone()).unwrap_or_else(|| name.to_owned())
     }
 
     /// Somebody sends an INVITE with this Replaces, from the PBX; gives what names her call.
     pub(crate) fn replacing(&mut self, name: &str, replaces: Replaces, referred_by: Option<&str>) -> CallId {
-        let extension = self.extension(name);
-        self.replacing_from((name, OFFICE, &extension), replaces, referred_by)
+        let (employee, at) = self.seat(name).unwrap_or_else(|| (name.into(), OFFICE.to_owned()));
+        let extension = self.extension(employee.as_str());
+        self.replacing_from((name, &at, &extension), replaces, referred_by)
     }
 
     /// The same from anywhere, as anybody.

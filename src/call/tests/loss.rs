@@ -96,7 +96,8 @@ fn invariants(sim: &mut Sim) {
     for (_, party) in sim.parties.iter().filter(|(_, p)| p.name == "maria") {
         assert!(party.finals <= 1, "more than one final answer\n{}", sim.ladders());
     }
-    for (_, party) in &sim.parties {
+    // Whoever hears nothing any more does not hear that it is over.
+    for (_, party) in sim.parties.iter().filter(|(_, party)| !sim.is_dead(party.at)) {
         assert!(party.ua.is_idle(), "{} has something left: {party:?}\n{}", party.name, sim.ladders());
     }
     // a call whose every INVITE was lost never was one
@@ -131,45 +132,122 @@ fn whim(chance: &mut crate::base::Ids) -> Vec<(u64, Act)> {
     acts
 }
 
-/// Calls that are handed on in every way, in this weather or by streams.
-fn transfers(seed: u64, weather: Option<Weather>) {
-    let mut chance = crate::base::Ids::seeded(seed);
+/// What a phone does that is called.
+fn script(chance: &mut crate::base::Ids) -> Vec<(u64, Act)> {
+    let (ring, then) = (chance.below(300), 400 + chance.below(4_000));
+    match chance.below(8) {
+        0 => vec![(ring, Act::Redirect(vec!["sip:204@pbx".into()]))],
+        1 => vec![(ring, Act::Ring), (then, Act::Reject(486))],
+        2 => vec![(ring, Act::Ring), (then, Act::TakePlaceOf("bruno".into()))],
+        _ => {
+            let acts = whim(chance).into_iter().map(|(after, act)| (then + after, act));
+            [(ring, Act::Ring), (then, Act::Answer)].into_iter().chain(acts).collect()
+        }
+    }
+}
+
+/// The house in this weather or by streams; what one call says to another is under way for a while.
+fn with(seed: u64, weather: Option<Weather>, chance: &mut crate::base::Ids) -> Sim {
     let sim = Sim::new(seed, house().build()).knows(MARIA, "Maria", "ana");
     let mut sim = match weather {
         Some(weather) => sim.weather(weather),
         None => sim.by_tcp(),
     };
-    for who in ["ana", "bruno", "carla", "dora", "+5531988887777"] {
-        let (ring, then) = (chance.below(300), 400 + chance.below(4_000));
-        let script: Vec<_> = match chance.below(8) {
-            0 => vec![(ring, Act::Redirect(vec!["sip:204@pbx".into()]))],
-            1 => vec![(ring, Act::Ring), (then, Act::Reject(486))],
-            2 => vec![(ring, Act::Ring), (then, Act::TakePlaceOf("bruno".into()))],
-            _ => {
-                let acts = whim(&mut chance).into_iter().map(|(after, act)| (then + after, act));
-                [(ring, Act::Ring), (then, Act::Answer)].into_iter().chain(acts).collect()
-            }
-        };
-        sim = sim.phone_does(who, &script);
-    }
+    sim.words_take = ms(chance.below(5));
+    sim
+}
+
+fn two_customers(sim: &mut Sim, chance: &mut crate::base::Ids) {
     for _ in 0..2 {
         let from = if chance.below(2) == 0 { MARIA } else { STRANGER };
         let script = [(1_000 + chance.below(30_000), Act::Cancel), (9_000 + chance.below(40_000), Act::HangUp)];
         sim.customer(Some(from), &script[chance.below(2) as usize..]);
     }
+}
+
+/// Calls that are handed on in every way, in this weather or by streams.
+fn transfers(seed: u64, weather: Option<Weather>) {
+    let mut chance = crate::base::Ids::seeded(seed);
+    let mut sim = with(seed, weather, &mut chance);
+    for who in ["ana", "bruno", "carla", "dora", "+5531988887777"] {
+        sim = sim.phone_does(who, &script(&mut chance));
+    }
+    two_customers(&mut sim, &mut chance);
     let pressed = chance.below(4) == 0;
     sim.run_for(ms(3_000 + chance.below(6_000)));
     if pressed {
         sim.hand_on_all(["203", "204"][chance.below(2) as usize]);
     }
     sim.run_for(secs(80));
+    at_an_end(&mut sim);
+}
+
+/// Everybody gives up, and all has come to its end as it must.
+fn at_an_end(sim: &mut Sim) {
     for _ in 0..6 {
         sim.everybody_gives_up().run_for(secs(60));
     }
-    invariants(&mut sim);
+    invariants(sim);
     let told = sim.published.iter().filter(|p| p.event == "call.transferred").count();
     let answered = sim.transfers.iter().filter(|(_, result)| *result == "answered").count();
     assert_eq!(told, answered, "each transfer is told and counted\n{}", sim.ladders());
+}
+
+/// The life of a phone: it registers, and later it registers again, leaves, vanishes, or comes up elsewhere.
+fn life(sim: &mut Sim, who: &str, name: &str, (net, host): (u64, u64), chance: &mut crate::base::Ids) {
+    let at = |port| format!("10.0.{net}.{host}:{port}").parse().expect("an address");
+    let (here, there) = (at(5060), at(40_000));
+    sim.has_phone(who, name, here);
+    sim.registers(chance.below(3_000), here, 60 + u32::try_from(chance.below(600)).expect("small"));
+    let later = 5_000 + chance.below(30_000);
+    match chance.below(5) {
+        0 => sim.registers(later, here, 300),
+        1 => sim.registers(later, here, 0),
+        2 => sim.vanishes(later, here),
+        3 => {
+            // Its NAT has forgotten it: the same device from another port, after a while in which nothing reaches it.
+            sim.has_phone(who, name, there);
+            sim.vanishes(later, here);
+            sim.registers(later + chance.below(8_000), there, 300);
+        }
+        _ => {} // its binding ends by itself
+    }
+}
+
+/// Phones that register, are called and call, hand calls on, and are gone in the middle of it; then the same after a
+/// restart.
+fn registrations(seed: u64, weather: Option<Weather>) {
+    let mut chance = crate::base::Ids::seeded(seed);
+    let mut sim = with(seed, weather, &mut chance);
+    let people = ["ana", "bruno", "carla", "dora"];
+    for who in people.into_iter().chain(["+5531988887777"]) {
+        sim = sim.phone_does(who, &script(&mut chance));
+    }
+    for (net, who) in (1..).zip(people) {
+        for host in 1..=chance.below(3) {
+            let name = format!("{who}-{host}");
+            sim = sim.phone_does(&name, &script(&mut chance));
+            life(&mut sim, who, &name, (net, host), &mut chance);
+        }
+    }
+    for _ in 0..2 {
+        sim.run_for(ms(chance.below(4_000)));
+        two_customers(&mut sim, &mut chance);
+        let to = ["201", "203", "+5531988887777"][chance.below(3) as usize];
+        let hangs_up = (4_000 + chance.below(30_000), Act::HangUp);
+        sim.caller("bruno-1", "10.0.2.1:5060", to, None, true, &[hangs_up]);
+        sim.run_for(secs(80));
+        at_an_end(&mut sim);
+        sim.restart();
+        // Phones find out that it is anew, each in its time.
+        for (net, who) in (1..).zip(people) {
+            if chance.below(2) == 0 {
+                life(&mut sim, who, &format!("{who}-1"), (net, 1), &mut chance);
+            }
+        }
+    }
+    let loses = weather.is_some_and(|weather| weather.loss > 0);
+    assert!(loses || sim.registered.iter().all(|code| matches!(code, 200 | 408)), "{:?}", sim.registered);
 }
 
 /// How many seeds; `RAMAL_SWEEP_SEEDS` asks for more.
@@ -188,8 +266,8 @@ fn fifty_seeds_of_foul_weather_keep_the_invariants() {
     sweep(1_000_000..1_000_000 + seeds(50), Weather { loss: 25, duplication: 20, reordering: 30 });
 }
 
-/// Every kind of transfer, of four sorts of network; whatever a seed of these has found is a test of its own.
-fn transfers_sweep(seeds: std::ops::Range<u64>) {
+/// Four sorts of network; whatever a seed of these has found is a test of its own.
+fn sweep_all(seeds: std::ops::Range<u64>, what: fn(u64, Option<Weather>)) {
     for seed in seeds {
         let weather = match seed % 4 {
             0 => Some(Weather::default()),
@@ -197,7 +275,7 @@ fn transfers_sweep(seeds: std::ops::Range<u64>) {
             2 => Some(Weather { loss: 10, duplication: 5, reordering: 10 }),
             _ => Some(Weather { loss: 20, duplication: 20, reordering: 30 }),
         };
-        let outcome = std::panic::catch_unwind(|| transfers(seed, weather));
+        let outcome = std::panic::catch_unwind(|| what(seed, weather));
         assert!(outcome.is_ok(), "seed {seed} fails");
     }
 }
@@ -205,10 +283,20 @@ fn transfers_sweep(seeds: std::ops::Range<u64>) {
 // In two halves, so that two cores share them.
 #[test]
 fn a_hundred_and_fifty_seeds_of_transfers_keep_the_invariants() {
-    transfers_sweep(0..seeds(150));
+    sweep_all(0..seeds(300) / 2, transfers);
 }
 
 #[test]
 fn a_hundred_and_fifty_more_seeds_of_transfers_keep_the_invariants() {
-    transfers_sweep(2_000_000..2_000_000 + seeds(150));
+    sweep_all(2_000_000..2_000_000 + seeds(300) / 2, transfers);
+}
+
+#[test]
+fn a_hundred_and_fifty_seeds_of_registrations_keep_the_invariants() {
+    sweep_all(0..seeds(300) / 2, registrations);
+}
+
+#[test]
+fn a_hundred_and_fifty_more_seeds_of_registrations_keep_the_invariants() {
+    sweep_all(3_000_000..3_000_000 + seeds(300) / 2, registrations);
 }

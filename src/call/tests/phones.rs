@@ -85,7 +85,7 @@ fn a_binding_left_over_is_found_dead_once_and_rings_nobody_again() {
     sim.lose("INVITE sip:201@10.0.0.21", 100);
     sim.customer(Some(MARIA), &[]);
     sim.run_until(ringing("ana-2")).run_for(secs(10));
-    assert_eq!(sim.house.phones["ana"].len(), 1, "its registration is dropped");
+    assert_eq!(sim.house.phones["ana"].all().len(), 1, "its registration is dropped");
     sim.act("ana-2", Act::Answer).run_until(up("maria")).act("maria", Act::HangUp).assert_idle();
     assert_eq!(legs(the_record(&sim)), ["ana answered"]);
 }

@@ -71,21 +71,6 @@ fn a_colleague_without_the_right_gets_403_and_the_call_goes_on() {
     sim.act("maria", Act::HangUp).assert_idle();
 }
 
-/// Her lamp has told her his dialog, and who sends a Referred-By writes it herself.
-#[test]
-fn a_phone_that_says_it_was_sent_by_a_colleague_takes_nothing_from_him() {
-    const DESK: &str = "192.168.7.31:5060";
-    let mut sim = sim(house()).phone_does("bruno", &ANSWERS).phones("carla", &[DESK]);
-    sim.customer(Some(STRANGER), &[]);
-    sim.run_until(up("maria")).run_for(secs(2));
-    let replaces = brunos(&sim);
-    sim.replacing_from(("carla", DESK, "202"), replaces, Some("202"));
-    sim.run_for(secs(1));
-    assert_eq!(sim.party("carla").state, State::Over(403), "{}", sim.ladders());
-    assert_eq!((sim.party("maria").state, sim.party("bruno").state), (State::Up, State::Up));
-    sim.act("maria", Act::HangUp).assert_idle();
-}
-
 #[test]
 fn neither_trunk_nor_stranger_nor_an_extension_that_is_nobodys_replaces_anything() {
     let mut sim = talking();
