@@ -12,6 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use super::digest::hex;
 use crate::base::{Now, Wall};
 
 /// How long a nonce is good for.
@@ -136,7 +137,7 @@ impl Nonces {
         }
         mac.update(user.as_bytes());
         let signed = mac.finalize().into_bytes();
-        signed.iter().take(SIGNATURE / 2).map(|byte| format!("{byte:02x}")).collect()
+        hex(signed.get(..SIGNATURE / 2).unwrap_or(&signed))
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn response(made: Made<'_>) -> Vec<u8> {
 }
 
 /// RFC 7616 §3: "all the values … SHALL be … lowercase hex".
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::sip) fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -19,3 +19,4 @@ mod tests;
 pub use challenge::{Challenge, Session, best, challenges};
 pub use credentials::{Credentials, Unusable};
 pub use hash::Algorithm;
+pub(super) use hash::hex;
