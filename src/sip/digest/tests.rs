@@ -154,6 +154,9 @@ fn credentials_are_for_the_request_uri_they_name() {
         ("sip:201@h", "tel:201", false),
         ("tel:201", "tel:201", true),
         ("", "sip:h", false),
+        ("sip:h:5060", "sip:202@h", true), // the server alone
+        ("sip:g:5060", "sip:202@h", false),
+        ("sips:h", "sip:202@h", false),
     ] {
         assert_eq!(said(uri).are_for(request), same, "{uri} {request}");
     }
