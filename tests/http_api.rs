@@ -409,7 +409,7 @@ async fn the_control_socket_is_its_owners_alone_and_asks_for_no_token() {
     assert_eq!(live["presence"]["ana"], "away");
     let asked = json!({"phone": "+5511987654321", "line": "+551140028922", "address": ""});
     let lookup: Value = control.post("/control/lookup", &asked).await.unwrap();
-    assert_eq!(lookup, json!({"Unknown": {"fresh_lead": null}}));
+    assert_eq!(lookup, json!({"Unknown": {"fresh": null}}));
     let refused = control.get::<Value>("/control/nothing").await.unwrap_err();
     assert!(matches!(refused, ControlError::Refused { status: 404, .. }), "{refused}");
     assert_eq!(open.get("/control/live").await.status, 404, "nothing of it is served over TCP");

@@ -5,7 +5,8 @@ use super::ladder::What;
 use super::{Call, CallAction, Publication};
 use crate::base::{EmployeeId, PhoneNumber};
 use crate::crm::model::{
-    CallRecord, Decision, Direction, Effect, EntityRef, Lookup, LookupKind, OwedWrite, Write, WriteNews, WriteState,
+    CallRecord, Decision, Direction, Effect, EntityRef, Lookup, LookupKind, NewRecord, OwedWrite, Write, WriteNews,
+    WriteState,
 };
 use crate::crm::policy;
 
@@ -52,7 +53,7 @@ impl Call {
             return None;
         }
         let owner = self.owing.owner.clone()?;
-        Some(Write::LeadCreate { phone, line: line.number, source: line.source.clone(), owner })
+        Some(Write::LeadCreate(NewRecord { phone, line: line.number, source: line.source.clone(), owner, name: None }))
     }
 
     /// Somebody answered the call itself: on some lines she owns the lead from now on.
@@ -125,7 +126,7 @@ impl Call {
             self.publish("crm.write_failed", cx);
         }
         match news.effect {
-            Some(Effect::Lead { lead, made }) => {
+            Some(Effect::Created { record: lead, made }) => {
                 if !self.owing.created.contains(&lead) {
                     self.owing.created.push(lead);
                 }
@@ -168,7 +169,7 @@ impl Call {
     fn owed(&mut self, write: Write, after_lookup: Option<PhoneNumber>, cx: &Cx<'_>) -> OwedWrite {
         let seq = self.owing.seq;
         self.owing.seq += 1;
-        OwedWrite { call: self.id, seq, since: cx.now.wall, after_lookup, write }
+        OwedWrite { call: self.id, seq, since: cx.now.wall, after_lookup, client: self.facts.customer, write }
     }
 }
 
@@ -176,8 +177,8 @@ impl Call {
 pub(crate) fn told(news: &WriteNews) -> String {
     let Some(effect) = &news.effect else { return news.error.clone().unwrap_or_default() };
     match effect {
-        Effect::Lead { lead, made: true } => format!("{lead} created"),
-        Effect::Lead { lead, made: false } => format!("{lead} shared with the call that made it"),
+        Effect::Created { record: lead, made: true } => format!("{lead} created"),
+        Effect::Created { record: lead, made: false } => format!("{lead} shared with the call that made it"),
         Effect::Reassigned { moved, to } => {
             let records: Vec<_> = moved.iter().map(|(record, from)| format!("{record} from {from}")).collect();
             format!("{} to {to}", records.join(", "))

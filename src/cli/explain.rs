@@ -79,7 +79,7 @@ impl Question<'_> {
         let owner = policy::owner_at_first(dir, self.line, Direction::Incoming, None);
         let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string());
         match (creation, lookup) {
-            (Creation::Lead, Lookup::Unknown { fresh_lead: Some(lead) }) => {
+            (Creation::Lead, Lookup::Unknown { fresh: Some(lead) }) => {
                 Decision::new(format!("share {lead}"), "another call that is up makes it: one lead a number")
             }
             (Creation::Lead, _) => Decision::new(
@@ -212,7 +212,7 @@ mod tests {
     use crate::route::directory::{Distribution, Fallback, UnknownClient};
     use crate::route::testing::{House, Office, house, phone};
 
-    const UNKNOWN: Lookup = Lookup::Unknown { fresh_lead: None };
+    const UNKNOWN: Lookup = Lookup::Unknown { fresh: None };
 
     fn explained(house: House, from: &str, lookup: Lookup) -> Explanation {
         let dir = house.build();
@@ -229,6 +229,7 @@ mod tests {
             entity: "contact:7".parse::<EntityRef>().unwrap(),
             name: Some("Maria Souza".into()),
             responsible: Some("carla".into()),
+            absent: None,
             why: "the latest activity".into(),
             passed_over: vec![PassedOver::new("contact:9", "older")],
         })

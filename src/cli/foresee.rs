@@ -81,7 +81,7 @@ async fn gather(house: &House, who: Option<WhoCalls>) -> Result<(Moment, Lookup)
                 (None, _) => DOWN,
                 (Some(who), Some(reader)) => look_up_beside(reader, &house.rules(), who.phone, &who.address).await?,
                 // The store that `serve` will make is empty.
-                (Some(_), None) => Lookup::Unknown { fresh_lead: None },
+                (Some(_), None) => Lookup::Unknown { fresh: None },
             };
             Ok((moment, lookup))
         }

@@ -35,24 +35,6 @@ impl Section<'_> {
         }
     }
 
-    /// A secret that this release does not use: its shape is checked, its value not read.
-    pub(super) fn unused_secret(&self, key: &'static str) -> Option<Place> {
-        let value = self.find(key)?;
-        let place = self.at(value.span());
-        match value.get_ref() {
-            DeValue::String(_) => {}
-            DeValue::Table(table) => {
-                let inner =
-                    Section::new(format!("{}: `{key}`", self.what), self.source, table, value.span(), self.report);
-                let (env, file) = (inner.parsed("env", value::text), inner.parsed("file", value::text));
-                inner.finish();
-                self.one_place(key, &place, env.is_some() && file.is_some() || table.is_empty());
-            }
-            other => self.wrong_type(&place, key, SECRET, other),
-        }
-        Some(place)
-    }
-
     /// Refuses a secret with two places or none; one whose key is misspelt is told of already.
     fn one_place(&self, key: &str, place: &Place, wrong: bool) {
         if wrong {

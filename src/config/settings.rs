@@ -26,6 +26,8 @@ pub struct Settings {
     pub log: Log,
     /// `[http]`.
     pub http: Http,
+    /// `crm.backend` with its section.
+    pub crm: CrmBackend,
     /// `security.unknown_source`.
     pub unknown_source: UnknownSource,
     /// Lines, queues, employees, trunks, PBXs, `[crm]`, `[limits]`, `[blacklist]`.
@@ -87,6 +89,59 @@ pub struct Trace {
     pub size: u64,
     /// How long a ladder stays.
     pub keep: Duration,
+}
+
+/// `crm.backend` with its section.
+#[derive(Debug, Clone)]
+pub enum CrmBackend {
+    /// Our own, in the store.
+    Embedded,
+    /// `[crm.bitrix24]`.
+    Bitrix24(Box<Bitrix24>),
+    /// `[crm.webhook]`.
+    Webhook(Webhook),
+}
+
+/// `[crm.bitrix24]`.
+#[derive(Debug, Clone)]
+pub struct Bitrix24 {
+    /// By what it is called.
+    pub access: Bitrix24Access,
+    /// `crm.bitrix24.application_token`: what the portal's own calls to us show.
+    pub application_token: Option<Secret>,
+    /// Requests a second.
+    pub rate: u32,
+    /// Phones and owners are kept here.
+    pub mirror: bool,
+}
+
+/// How a portal is called.
+#[derive(Debug, Clone)]
+pub enum Bitrix24Access {
+    /// An OAuth application: everything is open to it.
+    Application {
+        /// `crm.bitrix24.portal`, without a slash at its end.
+        portal: String,
+        /// `crm.bitrix24.client_id`.
+        client_id: String,
+        /// `crm.bitrix24.client_secret`.
+        client_secret: Secret,
+        /// `crm.bitrix24.token_url`.
+        token_url: String,
+        /// `crm.bitrix24.tokens`: the file with the rotating pair.
+        tokens: PathBuf,
+    },
+    /// An inbound webhook's address, which is a secret, with a slash at its end.
+    Webhook(Secret),
+}
+
+/// `[crm.webhook]`.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where questions and news go.
+    pub url: String,
+    /// What signs them.
+    pub secret: Secret,
 }
 
 /// `[log]`.

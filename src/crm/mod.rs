@@ -16,7 +16,7 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 use self::embedded::Embedded;
-use self::model::{Effect, EntityRef, Lookup, OwedWrite};
+use self::model::{CallRecord, Effect, EntityRef, Lookup, OwedWrite};
 use crate::base::{CallId, PhoneNumber};
 use crate::store::StoreError;
 use crate::store::rows::Rows;
@@ -77,10 +77,22 @@ pub trait Crm: Send + Sync + 'static {
     /// Nothing will come of this call any more.
     fn call_settled(&self, _call: CallId) {}
 
+    /// A call has come so far as this event of `GET /api/events` says: for what shows calls and owes them nothing.
+    fn saw(&self, _event: &'static str, _call: &CallRecord) {}
+
     /// Resolves when the CRM is known to be back, so that what is owed need not wait for its next try.
     fn back(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
+}
+
+/// Calls the same method of whichever CRM it is.
+macro_rules! each {
+    ($backend:ident, $crm:ident => $said:expr) => {
+        match $backend {
+            Backend::Embedded($crm) => $said,
+        }
+    };
 }
 
 /// The CRM that the operator's file names.
@@ -92,45 +104,35 @@ pub enum Backend {
 
 impl Crm for Backend {
     async fn who_calls(&self, asked: &WhoCalls) -> Result<Lookup, CrmError> {
-        match self {
-            Self::Embedded(crm) => crm.who_calls(asked).await,
-        }
+        each!(self, crm => crm.who_calls(asked).await)
     }
 
     async fn deliver(&self, owed: &OwedWrite) -> Result<Effect, CrmError> {
-        match self {
-            Self::Embedded(crm) => crm.deliver(owed).await,
-        }
+        each!(self, crm => crm.deliver(owed).await)
     }
 
     fn at_once(&self, owed: &OwedWrite, up: bool, rows: &mut Rows) -> Option<Result<Effect, CrmError>> {
-        match self {
-            Self::Embedded(crm) => crm.at_once(owed, up, rows),
-        }
+        each!(self, crm => crm.at_once(owed, up, rows))
     }
 
     fn created(&self, call: CallId) -> Vec<EntityRef> {
-        match self {
-            Self::Embedded(crm) => crm.created(call),
-        }
+        each!(self, crm => crm.created(call))
     }
 
     fn call_ended(&self, call: CallId) {
-        match self {
-            Self::Embedded(crm) => crm.call_ended(call),
-        }
+        each!(self, crm => crm.call_ended(call))
     }
 
     fn call_settled(&self, call: CallId) {
-        match self {
-            Self::Embedded(crm) => crm.call_settled(call),
-        }
+        each!(self, crm => crm.call_settled(call))
+    }
+
+    fn saw(&self, event: &'static str, call: &CallRecord) {
+        each!(self, crm => crm.saw(event, call));
     }
 
     async fn back(&self) {
-        match self {
-            Self::Embedded(crm) => crm.back().await,
-        }
+        each!(self, crm => crm.back().await)
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::embedded::{Done, Edit, Embedded, Found, Rules, find};
 use super::model::{
-    CallRecord, CallState, Direction, Effect, EntityKind, EntityRef, LegRecord, Lookup, LookupKind, Outcome, OwedWrite,
-    Write, WriteNews, WriteState,
+    CallRecord, CallState, Direction, Effect, EntityKind, EntityRef, LegRecord, Lookup, LookupKind, NewRecord, Outcome,
+    OwedWrite, Write, WriteNews, WriteState,
 };
 use super::outbox::Outbox;
 use super::{Crm, WhoCalls};
@@ -137,12 +137,29 @@ pub(crate) fn asked(phone: &str) -> WhoCalls {
 }
 
 pub(crate) fn owed(call: u64, seq: u16, write: Write) -> OwedWrite {
-    OwedWrite { call: CallId::from_bits(call), seq, since: Wall::from_unix_millis(START), after_lookup: None, write }
+    OwedWrite {
+        call: CallId::from_bits(call),
+        seq,
+        since: Wall::from_unix_millis(START),
+        after_lookup: None,
+        client: None,
+        write,
+    }
 }
 
 pub(crate) fn create(call: u64, phone: &str, owner: &str) -> OwedWrite {
     let source = Some("Sales line".to_owned());
-    owed(call, 0, Write::LeadCreate { phone: number(phone), line: number(LINE), source, owner: owner.into() })
+    owed(
+        call,
+        0,
+        Write::LeadCreate(NewRecord {
+            phone: number(phone),
+            line: number(LINE),
+            source,
+            owner: owner.into(),
+            name: None,
+        }),
+    )
 }
 
 pub(crate) fn reassign(call: u64, seq: u16, to: &str) -> OwedWrite {

@@ -91,7 +91,7 @@ fn publications(news: &WriteNews) -> Vec<Late> {
         late.push(Late { event: "crm.write_failed", record: None, from: None, to: None });
     }
     match &news.effect {
-        Some(Effect::Lead { lead, made: true }) => {
+        Some(Effect::Created { record: lead, made: true }) => {
             late.push(Late { event: "lead.created", record: Some(*lead), from: None, to: None });
         }
         Some(Effect::Reassigned { moved, to }) => late.extend(moved.iter().map(|(record, from)| Late {
@@ -100,7 +100,7 @@ fn publications(news: &WriteNews) -> Vec<Late> {
             from: Some(from.clone()),
             to: Some(to.clone()),
         })),
-        Some(Effect::Lead { made: false, .. } | Effect::Void(_) | Effect::Activity { .. }) | None => {}
+        Some(Effect::Created { made: false, .. } | Effect::Void(_) | Effect::Activity { .. }) | None => {}
     }
     late
 }

@@ -235,6 +235,10 @@ pub struct Employee {
     pub password: Option<Secret>,
     pub admin: bool,
     pub line: Option<PhoneNumber>,
+    /// Her id in an external CRM.
+    pub crm_user: Option<i64>,
+    /// Her password for the console and the API.
+    pub login: Option<Secret>,
 }
 
 /// Whom a queue rings.
@@ -361,6 +365,29 @@ pub struct Line {
     pub record: bool,
 }
 
+/// What a call makes of a client whom nobody knows: `crm.mode`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrmMode {
+    /// A lead.
+    Classic,
+    /// A client and a deal at once; no leads on show.
+    Simple {
+        /// `crm.simple.create`.
+        client: SimpleClient,
+        /// `crm.simple.pipeline`: for lines that name none of their own.
+        pipeline: String,
+    },
+}
+
+/// The words of `crm.simple.create`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the words say it")]
+pub enum SimpleClient {
+    Contact,
+    Company,
+    Both,
+}
+
 /// `[crm]`, as far as routing and the calls need it.
 #[derive(Debug, Clone)]
 pub struct CrmRules {
@@ -372,6 +399,10 @@ pub struct CrmRules {
     pub prefer: Vec<EntityKind>,
     /// The file's own exceptions: the value and what stands behind its `;`.
     pub exceptions: Vec<(String, Option<String>)>,
+    /// `crm.mode` with `[crm.simple]`.
+    pub mode: CrmMode,
+    /// The CRM wants to hear of calls while they are up: `call.started`, `call.transferred`.
+    pub hears_of_calls: bool,
 }
 
 impl Default for CrmRules {
@@ -381,6 +412,8 @@ impl Default for CrmRules {
             country: "BR".to_owned(),
             prefer: vec![EntityKind::Contact, EntityKind::Company, EntityKind::Lead],
             exceptions: Vec::new(),
+            mode: CrmMode::Classic,
+            hears_of_calls: false,
         }
     }
 }

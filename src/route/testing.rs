@@ -63,6 +63,8 @@ pub(crate) fn employee(id: &str, extension: &str) -> Employee {
         password: None,
         admin: false,
         line: None,
+        crm_user: None,
+        login: None,
     }
 }
 

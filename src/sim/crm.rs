@@ -39,6 +39,7 @@ impl Crm {
             entity: EntityRef { kind: EntityKind::Contact, id },
             name: Some(name.to_owned()),
             responsible: Some(responsible.into()),
+            absent: None,
             why: "the only match".to_owned(),
             passed_over: Vec::new(),
         };
@@ -51,7 +52,7 @@ impl Crm {
         }
         match self.known.get(&phone) {
             Some(known) => Lookup::Known(known.clone()),
-            None => Lookup::Unknown { fresh_lead: None },
+            None => Lookup::Unknown { fresh: None },
         }
     }
 
@@ -62,13 +63,14 @@ impl Crm {
 
     fn apply(&mut self, owed: OwedWrite) -> WriteNews {
         let effect = match &owed.write {
-            Write::LeadCreate { phone, owner, .. } => self.lead(owed.call, *phone, owner),
+            Write::LeadCreate(new) => self.lead(owed.call, new.phone, &new.owner),
             Write::LeadReassign { to, .. } => self.reassign(owed.call, to),
             Write::ActivityCreate(record) => {
                 self.activities.push((**record).clone());
                 let id = i64::try_from(self.activities.len()).expect("few");
                 Effect::Activity { id, attached_to: record.client }
             }
+            other => unreachable!("the sim's CRM is a classic one that hears of no calls: {}", other.kind().as_str()),
         };
         let (call, seq, kind) = (owed.call, owed.seq, owed.write.kind());
         self.writes.push(owed);
@@ -83,7 +85,7 @@ impl Crm {
             self.leads.len() - 1
         });
         self.leads[at].calls.push(call);
-        Effect::Lead { lead: entity(at), made }
+        Effect::Created { record: entity(at), made }
     }
 
     fn reassign(&mut self, call: CallId, to: &EmployeeId) -> Effect {

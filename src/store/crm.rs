@@ -120,11 +120,23 @@ impl Reader {
         })
     }
 
-    /// The leads that calls made or share which still owe something.
-    pub async fn leads_of_owing_calls(&self) -> Result<HashMap<CallId, i64>, StoreError> {
-        let sql = "SELECT call, lead FROM lead_calls WHERE call IN (SELECT call FROM outbox WHERE state <> 'written')";
-        let pairs = self.all("lead_calls", sql, None, |cells| Ok((cells.parse(0)?, cells.int(1)?))).await?;
-        Ok(pairs.into_iter().collect())
+    /// What calls made or share which still owe something.
+    pub async fn records_of_owing_calls(&self) -> Result<HashMap<CallId, Vec<EntityRef>>, StoreError> {
+        let sql = "SELECT call, record FROM call_records
+            WHERE call IN (SELECT call FROM outbox WHERE state <> 'written') ORDER BY call, record";
+        let pairs = self.all("call_records", sql, None, |cells| Ok((cells.parse(0)?, cells.parse(1)?))).await?;
+        let mut records: HashMap<CallId, Vec<EntityRef>> = HashMap::new();
+        for (call, record) in pairs {
+            records.entry(call).or_default().push(record);
+        }
+        Ok(records)
+    }
+
+    /// What a CRM elsewhere has left here under keys that begin so.
+    pub async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT key, value FROM crm_notes WHERE substr(key, 1, length($1)) = $1 ORDER BY key";
+        let note = |cells: &Cells<'_>| Ok((cells.text(0)?, cells.text(1)?));
+        self.all("crm_notes", sql, Some(prefix.to_owned()), note).await
     }
 
     /// Row by row, so that a large table is never in memory twice.
@@ -156,6 +168,9 @@ fn client(cells: &Cells<'_>) -> Result<ClientRow, StoreError> {
         company: cells.maybe_int(5)?,
         created: cells.wall(6)?,
         last_activity: cells.maybe_wall(7)?,
+        call: cells.maybe_parse(8)?,
+        source: cells.maybe_text(9)?,
+        line: cells.maybe_parse(10)?,
     })
 }
 
@@ -186,6 +201,8 @@ fn deal(cells: &Cells<'_>) -> Result<DealRow, StoreError> {
         company: cells.maybe_int(6)?,
         lead: cells.maybe_int(7)?,
         created: cells.wall(8)?,
+        call: cells.maybe_parse(9)?,
+        source: cells.maybe_text(10)?,
     })
 }
 
@@ -215,7 +232,7 @@ fn activity(cells: &Cells<'_>) -> Result<FoundActivity, StoreError> {
 
 macro_rules! client_columns {
     () => {
-        "SELECT id, name, responsible, set_by_calls, email, company, created, last_activity FROM "
+        "SELECT id, name, responsible, set_by_calls, email, company, created, last_activity, call, source, line FROM "
     };
 }
 macro_rules! lead_columns {
@@ -225,7 +242,7 @@ macro_rules! lead_columns {
 }
 macro_rules! deal_columns {
     () => {
-        "SELECT id, responsible, set_by_calls, pipeline, stage, contact, company, lead, created FROM deals "
+        "SELECT id, responsible, set_by_calls, pipeline, stage, contact, company, lead, created, call, source FROM deals "
     };
 }
 macro_rules! with_a_number {

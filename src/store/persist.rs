@@ -52,7 +52,7 @@ impl Commit {
             return Err(error.into());
         }
         if let Some(before) = self.forget_before {
-            for sql in [FORGET_OUTBOX, FORGET_LEAD_CALLS, FORGET_CALLS] {
+            for sql in [FORGET_OUTBOX, FORGET_CALL_RECORDS, FORGET_CALLS] {
                 sqlx::query(sql).bind(before.unix_millis()).execute(&mut *db).await?;
             }
         }
@@ -67,7 +67,7 @@ fn of_calls(rows: &Rows) -> [String; 8] {
         array(crm.contacts.values()),
         array(crm.leads.values()),
         array(crm.phones.iter().map(|(phone, of)| (phone.digits(), of.kind, of.id))),
-        array(&crm.lead_calls),
+        array(&crm.call_records),
         array(crm.activities.iter().map(|(call, row)| activity(*call, row))),
         array(rows.calls.values().map(call)),
         array(rows.created.iter().map(|(call, created)| (call, text_of(created)))),
@@ -76,7 +76,7 @@ fn of_calls(rows: &Rows) -> [String; 8] {
 }
 
 /// What operators and late events leave; in the order of [`RARE_STATEMENTS`].
-fn rare(rows: &Rows) -> [String; 10] {
+fn rare(rows: &Rows) -> [String; 12] {
     let crm = &rows.crm;
     [
         array(crm.companies.values()),
@@ -92,6 +92,8 @@ fn rare(rows: &Rows) -> [String; 10] {
             Some((employee, contact, row.expires.unix_millis(), &row.binding))
         })),
         array(&rows.secrets),
+        array(crm.notes.iter().filter(|(_, note)| note.is_none()).map(|(key, _)| key)),
+        array(crm.notes.iter().filter_map(|(key, note)| Some((key, note.as_ref()?)))),
     ]
 }
 
@@ -117,9 +119,9 @@ static OF_CALLS: LazyLock<String> = LazyLock::new(|| script(&CALL_STATEMENTS));
 static ALL: LazyLock<String> =
     LazyLock::new(|| script(&[CALL_STATEMENTS.as_slice(), RARE_STATEMENTS.as_slice()].concat()));
 
-const CALL_STATEMENTS: [&str; 8] = [CONTACTS, LEADS, PHONES, LEAD_CALLS, ACTIVITIES, CALLS, CREATED, OUTBOX];
+const CALL_STATEMENTS: [&str; 8] = [CONTACTS, LEADS, PHONES, CALL_RECORDS, ACTIVITIES, CALLS, CREATED, OUTBOX];
 
-const RARE_STATEMENTS: [&str; 10] = [
+const RARE_STATEMENTS: [&str; 12] = [
     COMPANIES,
     DEALS,
     MOVED_ACTIVITIES,
@@ -130,6 +132,8 @@ const RARE_STATEMENTS: [&str; 10] = [
     BINDINGS_GONE,
     BINDINGS,
     SECRETS,
+    NOTES_GONE,
+    NOTES,
 ];
 
 fn call(record: &CallRecord) -> impl Serialize + use<> {
@@ -196,14 +200,16 @@ fn outbox((call, seq): (CallId, u16), row: &OutboxRow) -> impl Serialize + use<>
 }
 
 const CONTACTS: &str = "INSERT OR REPLACE INTO contacts
-    (id, name, responsible, set_by_calls, email, company, created, last_activity)
+    (id, name, responsible, set_by_calls, email, company, created, last_activity, call, source, line)
     SELECT value->>'id', value->>'name', value->>'responsible', value->>'set_by_calls', value->>'email',
-        value->>'company', value->>'created', value->>'last_activity' FROM json_each($1)";
+        value->>'company', value->>'created', value->>'last_activity', value->>'call', value->>'source',
+        value->>'line' FROM json_each($1)";
 
 const COMPANIES: &str = "INSERT OR REPLACE INTO companies
-    (id, name, responsible, set_by_calls, email, company, created, last_activity)
+    (id, name, responsible, set_by_calls, email, company, created, last_activity, call, source, line)
     SELECT value->>'id', value->>'name', value->>'responsible', value->>'set_by_calls', value->>'email',
-        value->>'company', value->>'created', value->>'last_activity' FROM json_each($1)";
+        value->>'company', value->>'created', value->>'last_activity', value->>'call', value->>'source',
+        value->>'line' FROM json_each($1)";
 
 const LEADS: &str = "INSERT OR REPLACE INTO leads
     (id, name, responsible, set_by_calls, source, status, line, call, converted, created, last_activity)
@@ -212,14 +218,15 @@ const LEADS: &str = "INSERT OR REPLACE INTO leads
         value->>'last_activity' FROM json_each($1)";
 
 const DEALS: &str = "INSERT OR REPLACE INTO deals
-    (id, responsible, set_by_calls, pipeline, stage, contact, company, lead, created)
+    (id, responsible, set_by_calls, pipeline, stage, contact, company, lead, created, call, source)
     SELECT value->>'id', value->>'responsible', value->>'set_by_calls', value->>'pipeline', value->>'stage',
-        value->>'contact', value->>'company', value->>'lead', value->>'created' FROM json_each($1)";
+        value->>'contact', value->>'company', value->>'lead', value->>'created', value->>'call', value->>'source'
+    FROM json_each($1)";
 
 const PHONES: &str = "INSERT OR IGNORE INTO phones (digits, kind, id)
     SELECT value->>0, value->>1, value->>2 FROM json_each($1)";
 
-const LEAD_CALLS: &str = "INSERT OR REPLACE INTO lead_calls (call, lead)
+const CALL_RECORDS: &str = "INSERT OR REPLACE INTO call_records (call, record)
     SELECT value->>0, value->>1 FROM json_each($1)";
 
 // A call's activity is never written over: the first delivery is the one that counts.
@@ -266,10 +273,15 @@ const BINDINGS: &str = "INSERT OR REPLACE INTO bindings (employee, contact, expi
 const SECRETS: &str = "INSERT OR IGNORE INTO meta (key, value)
     SELECT value->>0, value->>1 FROM json_each($1)";
 
+const NOTES_GONE: &str = "DELETE FROM crm_notes WHERE key IN (SELECT value FROM json_each($1))";
+
+const NOTES: &str = "INSERT OR REPLACE INTO crm_notes (key, value)
+    SELECT value->>0, value->>1 FROM json_each($1)";
+
 const FORGET_OUTBOX: &str = "DELETE FROM outbox
     WHERE state = 'written' AND call IN (SELECT id FROM calls WHERE started < $1)";
 
-const FORGET_LEAD_CALLS: &str = "DELETE FROM lead_calls WHERE call IN (SELECT id FROM calls WHERE started < $1)";
+const FORGET_CALL_RECORDS: &str = "DELETE FROM call_records WHERE call IN (SELECT id FROM calls WHERE started < $1)";
 
 // A call with writes still owed stays until they are delivered.
 const FORGET_CALLS: &str = "DELETE FROM calls WHERE started < $1 AND id NOT IN (SELECT call FROM outbox)";

@@ -23,6 +23,12 @@ pub struct ClientRow {
     pub email: Option<String>,
     /// The company that a contact belongs to.
     pub company: Option<i64>,
+    /// The call that made it, in simple mode.
+    pub call: Option<CallId>,
+    /// The line's `source`, of one that a call made.
+    pub source: Option<String>,
+    /// The line that it came by, of one that a call made.
+    pub line: Option<PhoneNumber>,
     /// When it was made.
     #[serde(serialize_with = "millis")]
     pub created: Wall,
@@ -80,6 +86,10 @@ pub struct DealRow {
     pub company: Option<i64>,
     /// The lead it came from.
     pub lead: Option<i64>,
+    /// The call that made it, in simple mode.
+    pub call: Option<CallId>,
+    /// The line's `source`, of one that a call made.
+    pub source: Option<String>,
     /// When it was made.
     #[serde(serialize_with = "millis")]
     pub created: Wall,
@@ -146,14 +156,16 @@ pub struct CrmRows {
     pub deals: BTreeMap<i64, DealRow>,
     /// Whose numbers these are.
     pub phones: BTreeSet<(PhoneNumber, EntityRef)>,
-    /// The lead that each of these calls made or shares.
-    pub lead_calls: BTreeMap<CallId, i64>,
+    /// What each of these calls made or shares.
+    pub call_records: BTreeSet<(CallId, EntityRef)>,
     /// Activities, one a call; one that stands there already stays.
     pub activities: BTreeMap<CallId, ActivityRow>,
     /// All activities at the one go to the other.
     pub moved_activities: BTreeMap<EntityRef, EntityRef>,
     /// Exceptions by value; `None` takes one away.
     pub exceptions: BTreeMap<String, Option<ExceptionRow>>,
+    /// What a CRM elsewhere wants kept here, by its own keys; `None` takes one away.
+    pub notes: BTreeMap<String, Option<String>>,
 }
 
 /// A phone that has registered here.
@@ -219,10 +231,11 @@ impl Rows {
             && crm.leads.is_empty()
             && crm.deals.is_empty()
             && crm.phones.is_empty()
-            && crm.lead_calls.is_empty()
+            && crm.call_records.is_empty()
             && crm.activities.is_empty()
             && crm.moved_activities.is_empty()
-            && crm.exceptions.is_empty();
+            && crm.exceptions.is_empty()
+            && crm.notes.is_empty();
         let no_log = self.calls.is_empty() && self.created.is_empty() && self.outbox.is_empty();
         let nobody_waits = self.news.is_empty() && self.after.is_empty();
         let no_phones = self.bindings.is_empty() && self.secrets.is_empty();

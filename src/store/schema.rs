@@ -6,7 +6,11 @@ use sqlx::{Connection, Row};
 use super::StoreError;
 
 /// One entry a version, oldest first; released ones are never edited.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_bindings.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_bindings.sql"),
+    include_str!("migrations/0003_crms.sql"),
+];
 
 /// The version that this binary reads and writes.
 pub(super) const LATEST: i64 = MIGRATIONS.len() as i64;
@@ -33,7 +37,7 @@ pub(super) async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError>
 }
 
 /// `PRAGMA` takes no parameter; the test below keeps it equal to [`LATEST`].
-const SET_LATEST: &str = "PRAGMA user_version = 2";
+const SET_LATEST: &str = "PRAGMA user_version = 3";
 
 #[cfg(test)]
 mod tests {

@@ -85,9 +85,6 @@ fn crm(raw: &Raw, report: &Report) {
         let message = "[crm]: `mode`: this release has the classic mode alone";
         report.fault(Fault::new(&mode.place, message).help("write mode = \"classic\", or leave the key out"));
     }
-    for (name, place) in &crm.others {
-        warn(Some(place), name, "the embedded CRM in classic mode has no use for it", report);
-    }
 }
 
 fn trunk(trunk: &RawTrunk, report: &Report) {
@@ -102,7 +99,7 @@ fn trunk(trunk: &RawTrunk, report: &Report) {
 fn employee(employee: &RawEmployee, report: &Report) {
     let who = format!("employee `{}`", employee.id.as_ref().map_or("?", |id| &id.value));
     let later = |place, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-    later(employee.login.as_ref(), "login", "there is no console yet");
+    later(employee.login.as_ref().map(|at| &at.place), "login", "there is no console yet");
     later(employee.crm_user.as_ref().map(|at| &at.place), "crm_user", "it counts with an external CRM");
     later(on(employee.admin.as_ref()), "role", "there are no sessions yet: whoever has the API's token is an admin");
 }

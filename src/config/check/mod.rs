@@ -1,5 +1,6 @@
 //! Sections held against each other: names that are meant, things named twice, keys at odds, then the [`Directory`].
 
+mod crm;
 mod gateways;
 mod later;
 mod lines;
@@ -25,7 +26,7 @@ pub(super) fn check(raw: &Raw, whole: &Place, report: &Report) -> Settings {
     directory.employees = people::employees(raw, &numbers, report);
     directory.queues = people::queues(raw, &numbers, &names, report);
     directory.lines = lines::lines(raw, &numbers, &names, report);
-    directory.crm = system::crm(raw, &numbers, report);
+    directory.crm = crm::rules(raw, &numbers, report);
     directory.blacklist = system::blacklist(raw, &numbers, report);
     directory.limits = system::limits(raw, &numbers);
     directory.domain = raw.sip.as_ref().and_then(|sip| sip.domain.as_ref()).map(|domain| domain.value.clone());

@@ -43,6 +43,8 @@ pub(super) fn employees(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> Ve
             password: employee.password.as_ref().map(|password| password.value.clone()),
             admin: written(employee.admin.as_ref(), false),
             line: employee.line.as_ref().and_then(|line| numbers.line(line, &who, report)),
+            crm_user: employee.crm_user.as_ref().map(|user| user.value),
+            login: employee.login.as_ref().map(|login| login.value.clone()),
         }));
     }
     all

@@ -16,7 +16,7 @@ use crate::config::settings::{
     Http, Log, LogFormat, LogLevel, MediaMode, Settings, Sip, SipTimers, Store, Trace, UnknownSource,
 };
 use crate::config::value;
-use crate::route::directory::{CrmRules, Directory, Limits};
+use crate::route::directory::{Directory, Limits};
 
 const DAY: u64 = 24 * 3600;
 
@@ -44,6 +44,7 @@ pub(super) fn settings(raw: &Raw, directory: Arc<Directory>, report: &Report) ->
             control: path(http.and_then(|http| http.control.as_ref()), "data/ramal.sock"),
             api_token: http.and_then(|http| http.api_token.as_ref()).map(|token| token.value.clone()),
         },
+        crm: super::crm::backend(raw, report),
         unknown_source: written(
             raw.security.as_ref().and_then(|security| security.unknown_source.as_ref()),
             UnknownSource::Forbid,
@@ -108,32 +109,6 @@ fn local() -> Vec<IpNet> {
         .iter()
         .filter_map(|net| value::network(net).ok())
         .collect()
-}
-
-/// `[crm]`, as far as the directory holds it.
-pub(super) fn crm(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> CrmRules {
-    let default = CrmRules::default();
-    let Some(crm) = &raw.crm else { return default };
-    let exceptions = crm.exceptions.iter().flat_map(|list| &list.value);
-    CrmRules {
-        deadline: written(crm.deadline.as_ref(), default.deadline),
-        country: written(crm.country.as_ref(), default.country),
-        prefer: values(crm.prefer.as_ref()).unwrap_or(default.prefer),
-        exceptions: exceptions.filter_map(|entry| exception(entry, numbers, report)).collect(),
-    }
-}
-
-/// `"+55…; why"`: a number in E.164, or an address in small letters, and the reason.
-fn exception(entry: &At<String>, numbers: &Numbers<'_>, report: &Report) -> Option<(String, Option<String>)> {
-    let (value, why) =
-        entry.value.split_once(';').map_or((entry.value.as_str(), None), |(value, why)| (value, Some(why)));
-    let why = why.map(|why| why.trim().to_owned()).filter(|why| !why.is_empty());
-    let value = value.trim();
-    if value.contains('@') {
-        return Some((value.to_lowercase(), why));
-    }
-    let text = At { value: value.to_owned(), place: entry.place.clone() };
-    numbers.read(&text, "[crm]: `exceptions`", report).map(|number| (number.to_string(), why))
 }
 
 /// `[blacklist] numbers`.

@@ -1,12 +1,14 @@
 //! `[crm]` with its backends, `[limits]` and `[blacklist]`, as written.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::phone;
+use crate::base::{Secret, phone};
 use crate::config::fault::{At, List, Place};
 use crate::config::tree::Section;
 use crate::config::value::{self, Wrong};
 use crate::crm::model::EntityKind;
+use crate::route::directory::SimpleClient;
 
 /// `crm.backend`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub(crate) enum Backend {
     Webhook,
 }
 
-/// `crm.mode`.
+/// `crm.mode`, the word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CrmMode {
     Classic,
@@ -33,8 +35,9 @@ pub(crate) struct RawCrm {
     pub(crate) country: Option<At<String>>,
     pub(crate) prefer: Option<List<EntityKind>>,
     pub(crate) exceptions: Option<List<String>>,
-    /// `[crm.simple]`, `[crm.bitrix24]`, `[crm.webhook]`: their names, and where each stands.
-    pub(crate) others: Vec<(&'static str, Place)>,
+    pub(crate) simple: Option<RawSimple>,
+    pub(crate) bitrix24: Option<RawBitrix24>,
+    pub(crate) webhook: Option<RawWebhook>,
 }
 
 impl RawCrm {
@@ -42,11 +45,6 @@ impl RawCrm {
         let kinds = [EntityKind::Contact, EntityKind::Company, EntityKind::Lead];
         let backends =
             [("embedded", Backend::Embedded), ("bitrix24", Backend::Bitrix24), ("webhook", Backend::Webhook)];
-        let others = [
-            ("[crm.simple]", section.table("simple", "[crm.simple]").map(simple)),
-            ("[crm.bitrix24]", section.table("bitrix24", "[crm.bitrix24]").map(bitrix24)),
-            ("[crm.webhook]", section.table("webhook", "[crm.webhook]").map(webhook)),
-        ];
         let this = Self {
             place: section.place.clone(),
             backend: section.word("backend", &backends),
@@ -56,37 +54,100 @@ impl RawCrm {
             prefer: section
                 .list("prefer", |text| crate::config::tree::word(text, &kinds.map(|kind| (kind.as_str(), kind)))),
             exceptions: section.list("exceptions", value::text),
-            others: others.into_iter().filter_map(|(name, place)| Some((name, place?))).collect(),
+            simple: section.table("simple", "[crm.simple]").map(RawSimple::read),
+            bitrix24: section.table("bitrix24", "[crm.bitrix24]").map(RawBitrix24::read),
+            webhook: section.table("webhook", "[crm.webhook]").map(RawWebhook::read),
         };
         section.finish();
         this
     }
 }
 
-fn simple(section: Section<'_>) -> Place {
-    drop(section.word("create", &[("contact", ()), ("company", ()), ("both", ())]));
-    drop(section.parsed("pipeline", value::text));
-    let place = section.place.clone();
-    section.finish();
-    place
+/// `[crm.simple]`.
+#[derive(Debug)]
+pub(crate) struct RawSimple {
+    pub(crate) place: Place,
+    pub(crate) create: Option<At<SimpleClient>>,
+    pub(crate) pipeline: Option<At<String>>,
 }
 
-fn bitrix24(section: Section<'_>) -> Place {
-    for key in ["portal", "client_id", "token_url", "tokens", "webhook"] {
-        drop(section.parsed(key, value::text));
+impl RawSimple {
+    fn read(section: Section<'_>) -> Self {
+        let words =
+            [("contact", SimpleClient::Contact), ("company", SimpleClient::Company), ("both", SimpleClient::Both)];
+        let this = Self {
+            place: section.place.clone(),
+            create: section.word("create", &words),
+            pipeline: section.parsed("pipeline", value::text),
+        };
+        section.finish();
+        this
     }
-    drop((section.unused_secret("client_secret"), section.unused_secret("application_token")));
-    drop((section.count::<u32>("rate", 1..=1000), section.flag("mirror")));
-    let place = section.place.clone();
-    section.finish();
-    place
 }
 
-fn webhook(section: Section<'_>) -> Place {
-    drop((section.parsed("url", value::text), section.unused_secret("secret")));
-    let place = section.place.clone();
-    section.finish();
-    place
+/// `[crm.bitrix24]`.
+#[derive(Debug)]
+pub(crate) struct RawBitrix24 {
+    pub(crate) place: Place,
+    pub(crate) portal: Option<At<String>>,
+    pub(crate) client_id: Option<At<String>>,
+    pub(crate) client_secret: Option<At<Secret>>,
+    pub(crate) token_url: Option<At<String>>,
+    pub(crate) tokens: Option<At<PathBuf>>,
+    pub(crate) webhook: Option<At<Secret>>,
+    pub(crate) application_token: Option<At<Secret>>,
+    pub(crate) rate: Option<At<u32>>,
+    pub(crate) mirror: Option<At<bool>>,
+}
+
+impl RawBitrix24 {
+    fn read(section: Section<'_>) -> Self {
+        let this = Self {
+            place: section.place.clone(),
+            portal: section.parsed("portal", web_address),
+            client_id: section.parsed("client_id", value::text),
+            client_secret: section.secret("client_secret"),
+            token_url: section.parsed("token_url", web_address),
+            tokens: section.parsed("tokens", |text| value::text(text).map(PathBuf::from)),
+            webhook: section.secret("webhook"),
+            application_token: section.secret("application_token"),
+            rate: section.count("rate", 1..=1000),
+            mirror: section.flag("mirror"),
+        };
+        section.finish();
+        this
+    }
+}
+
+/// `[crm.webhook]`.
+#[derive(Debug)]
+pub(crate) struct RawWebhook {
+    pub(crate) place: Place,
+    pub(crate) url: Option<At<String>>,
+    pub(crate) secret: Option<At<Secret>>,
+}
+
+impl RawWebhook {
+    fn read(section: Section<'_>) -> Self {
+        let this = Self {
+            place: section.place.clone(),
+            url: section.parsed("url", web_address),
+            secret: section.secret("secret"),
+        };
+        section.finish();
+        this
+    }
+}
+
+/// `https://host/…`, or `http://` for one on this machine or in a closed network.
+fn web_address(text: &str) -> Result<String, Wrong> {
+    let read = reqwest::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    match read {
+        Some(_) => Ok(text.to_owned()),
+        None => {
+            Err(Wrong::new(format!("`{text}` is no web address"), "write it as in \"https://crm.example.com/ramal\""))
+        }
+    }
 }
 
 fn country(text: &str) -> Result<String, Wrong> {

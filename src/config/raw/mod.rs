@@ -7,7 +7,7 @@ mod people;
 mod records;
 mod system;
 
-pub(super) use crm::{Backend, CrmMode, RawBlacklist, RawCrm, RawLimits};
+pub(super) use crm::{Backend, CrmMode, RawBitrix24, RawBlacklist, RawCrm, RawLimits, RawWebhook};
 pub(super) use gateway::{Outgoing, RawPbx, RawTrunk};
 pub(super) use line::{Holiday, RawFallback, RawLine};
 pub(super) use people::{RawEmployee, RawQueue};

@@ -21,8 +21,8 @@ pub(crate) struct RawEmployee {
     pub(crate) admin: Option<At<bool>>,
     pub(crate) line: Option<At<String>>,
     pub(crate) password: Option<At<Secret>>,
-    pub(crate) login: Option<Place>,
-    pub(crate) crm_user: Option<At<u64>>,
+    pub(crate) login: Option<At<Secret>>,
+    pub(crate) crm_user: Option<At<i64>>,
 }
 
 impl RawEmployee {
@@ -37,7 +37,7 @@ impl RawEmployee {
             admin: section.word("role", &[("employee", false), ("admin", true)]),
             line: section.parsed("line", value::text),
             password: section.secret("password"),
-            login: section.unused_secret("login"),
+            login: section.secret("login"),
             crm_user: section.count("crm_user", 1..=i64::MAX),
         };
         section.finish();

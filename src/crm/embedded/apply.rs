@@ -3,7 +3,7 @@
 use super::Rules;
 use super::index::Index;
 use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
-use crate::crm::model::{CallRecord, Direction, Effect, EntityKind, EntityRef, Lookup, OwedWrite, Write};
+use crate::crm::model::{CallRecord, Direction, Effect, EntityKind, EntityRef, Lookup, NewRecord, OwedWrite, Write};
 use crate::store::rows::{ActivityRow, LeadRow, Rows};
 
 /// What the number was found to be before the write took effect.
@@ -24,7 +24,7 @@ impl Index {
             return Effect::Void("the number is on the exception list".to_owned());
         }
         match &owed.write {
-            Write::LeadCreate { phone, line, source, owner } => {
+            Write::LeadCreate(new) => {
                 if let Some(own) = self.lead_of.get(&owed.call).copied() {
                     return self.has_lead(owed.call, own);
                 }
@@ -34,13 +34,13 @@ impl Index {
                 if up {
                     self.up.insert(owed.call);
                 }
-                let lead = match self.share(*phone) {
+                let lead = match self.share(new.phone) {
                     Share::Lead(id) => id,
                     Share::Taken(client) => return Effect::Void(format!("the number belongs to {client}")),
                     Share::Nobody => {
-                        let row = new_lead(owed.call, *line, source.clone(), owner, now);
+                        let row = new_lead(owed.call, new, now);
                         let id = self.add_lead(row, rows);
-                        self.give_number(*phone, EntityRef { kind: EntityKind::Lead, id }, rows);
+                        self.give_number(new.phone, EntityRef { kind: EntityKind::Lead, id }, rows);
                         id
                     }
                 };
@@ -49,6 +49,12 @@ impl Index {
             }
             Write::LeadReassign { to, .. } => self.reassign(owed.call, to, rows),
             Write::ActivityCreate(record) => self.add_activity(record, &finding, rows),
+            Write::CallStarted(_)
+            | Write::CallTransferred(_)
+            | Write::ContactCreate(_)
+            | Write::CompanyCreate(_)
+            | Write::DealCreate { .. }
+            | Write::ClientAttach { .. } => Effect::Void("the embedded CRM has no use for it".to_owned()),
         }
     }
 
@@ -89,7 +95,7 @@ impl Index {
     /// Notes that the call has this lead; in its record too, where that is written already.
     fn join(&mut self, call: CallId, lead: i64, up: bool, rows: &mut Rows) {
         self.lead_of.insert(call, lead);
-        rows.crm.lead_calls.insert(call, lead);
+        rows.crm.call_records.insert((call, EntityRef { kind: EntityKind::Lead, id: lead }));
         if !up {
             rows.created.insert(call, vec![EntityRef { kind: EntityKind::Lead, id: lead }]);
         }
@@ -97,7 +103,7 @@ impl Index {
 
     fn has_lead(&self, call: CallId, lead: i64) -> Effect {
         let made = self.leads.get(&lead).is_some_and(|row| row.call == Some(call));
-        Effect::Lead { lead: EntityRef { kind: EntityKind::Lead, id: lead }, made }
+        Effect::Created { record: EntityRef { kind: EntityKind::Lead, id: lead }, made }
     }
 
     /// Moves the owner of what this call created, where it is still the one that calls set.
@@ -163,15 +169,15 @@ enum Share {
     Nobody,
 }
 
-fn new_lead(call: CallId, line: PhoneNumber, source: Option<String>, owner: &EmployeeId, now: Wall) -> LeadRow {
+fn new_lead(call: CallId, new: &NewRecord, now: Wall) -> LeadRow {
     LeadRow {
         id: 0, // given by `add_lead`
-        name: None,
-        responsible: Some(owner.clone()),
-        set_by_calls: Some(owner.clone()),
-        source,
+        name: new.name.clone(),
+        responsible: Some(new.owner.clone()),
+        set_by_calls: Some(new.owner.clone()),
+        source: new.source.clone(),
         status: "new".to_owned(),
-        line: Some(line),
+        line: Some(new.line),
         call: Some(call),
         converted: Vec::new(),
         created: now,

@@ -262,6 +262,8 @@ impl Index {
                     contact: contact.map(|at| at.id),
                     company: company.map(|at| at.id),
                     lead: Some(id),
+                    call: None,
+                    source: row.source,
                     created: now,
                 },
                 rows,
@@ -285,6 +287,9 @@ pub(super) fn client(name: String, responsible: Option<EmployeeId>, created: Wal
         set_by_calls: None,
         email: None,
         company: None,
+        call: None,
+        source: None,
+        line: None,
         created,
         last_activity: None,
     }

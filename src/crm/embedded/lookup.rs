@@ -25,17 +25,17 @@ impl Index {
             return Lookup::Excluded(Exclusion::Exception(entry));
         }
         let mut passed_over = Vec::new();
-        let mut fresh_lead = None;
+        let mut fresh = None;
         let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(having.len());
         for entity in having {
-            match self.candidate(entity, &mut passed_over, &mut fresh_lead) {
+            match self.candidate(entity, &mut passed_over, &mut fresh) {
                 Some(candidate) if candidates.iter().all(|c| c.entity != candidate.entity) => {
                     candidates.push(candidate);
                 }
                 _ => {}
             }
         }
-        choose(candidates, passed_over, rules).map_or(Lookup::Unknown { fresh_lead }, Lookup::Known)
+        choose(candidates, passed_over, rules).map_or(Lookup::Unknown { fresh }, Lookup::Known)
     }
 
     /// The entry of either list that keeps this number out.
@@ -58,7 +58,7 @@ impl Index {
         &self,
         entity: EntityRef,
         passed_over: &mut Vec<PassedOver>,
-        fresh_lead: &mut Option<EntityRef>,
+        fresh: &mut Option<EntityRef>,
     ) -> Option<Candidate<'_>> {
         let EntityKind::Lead = entity.kind else { return self.as_candidate(entity) };
         let lead = self.leads.get(&entity.id)?;
@@ -71,7 +71,7 @@ impl Index {
             return self.as_candidate(client);
         }
         if self.is_fresh(lead) {
-            *fresh_lead = Some(entity);
+            *fresh = Some(entity);
             passed_over.push(PassedOver::new(entity.to_string(), "the call that made it is still up"));
             return None;
         }
@@ -128,6 +128,7 @@ fn choose(mut candidates: Vec<Candidate<'_>>, mut passed_over: Vec<PassedOver>, 
         entity: chosen.entity,
         name: chosen.name.map(str::to_owned),
         responsible: chosen.responsible.cloned(),
+        absent: None,
         why,
         passed_over,
     })

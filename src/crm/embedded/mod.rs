@@ -12,6 +12,7 @@ mod index;
 mod lookup;
 mod numbers;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -83,7 +84,7 @@ impl Embedded {
     pub async fn open(store: &Store, rules: Rules) -> Result<Self, StoreError> {
         let reader = store.reader();
         let mut index = Index::new(reader.crm().await?, reader.last_ids().await?);
-        index.lead_of = reader.leads_of_owing_calls().await?;
+        index.lead_of = leads(reader.records_of_owing_calls().await?);
         let inner = Inner {
             store: store.clone(),
             index: RwLock::new(index),
@@ -155,6 +156,12 @@ impl Crm for Embedded {
     async fn back(&self) {
         self.inner.back.notified().await;
     }
+}
+
+/// Of what calls made or share, the leads.
+fn leads(records: HashMap<CallId, Vec<EntityRef>>) -> HashMap<CallId, i64> {
+    let lead = |all: Vec<EntityRef>| all.into_iter().find(|at| at.kind == EntityKind::Lead).map(|at| at.id);
+    records.into_iter().filter_map(|(call, all)| Some((call, lead(all)?))).collect()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ async fn a_contact_is_known_by_either_form_of_her_mobile() {
         assert_eq!(known.responsible, Some("ana".into()));
         assert_eq!(known.why, "the only contact with this number");
     }
-    assert_eq!(house.looks_up(PAULO).await, Lookup::Unknown { fresh_lead: None });
+    assert_eq!(house.looks_up(PAULO).await, Lookup::Unknown { fresh: None });
 }
 
 #[tokio::test]
@@ -82,8 +82,8 @@ async fn a_junk_lead_makes_nobody_known_and_gives_way_to_a_new_one() {
     house.makes_lead(1, PAULO, "bruno").await;
     house.ends(1, PAULO).await;
     house.edit(Edit::SetStatus { lead: 1, status: "junk".to_owned() }).await;
-    assert_eq!(house.looks_up(PAULO).await, Lookup::Unknown { fresh_lead: None });
-    assert_eq!(house.makes_lead(2, PAULO, "bruno").await, Effect::Lead { lead: lead(2), made: true });
+    assert_eq!(house.looks_up(PAULO).await, Lookup::Unknown { fresh: None });
+    assert_eq!(house.makes_lead(2, PAULO, "bruno").await, Effect::Created { record: lead(2), made: true });
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn exceptions_match_by_number_by_address_and_by_a_clients_email() {
     house.edit(except("Joao@Example.com")).await;
     let from_joao = WhoCalls { address: "joao@example.com".to_owned(), ..asked(PAULO) };
     assert_excluded(&house.crm().who_calls(&from_joao).await.unwrap());
-    assert_eq!(house.looks_up(PAULO).await, Lookup::Unknown { fresh_lead: None });
+    assert_eq!(house.looks_up(PAULO).await, Lookup::Unknown { fresh: None });
 
     house
         .edit(Edit::AddClient {
@@ -159,7 +159,7 @@ async fn many_calls_at_once_from_one_number_share_one_lead() {
     let mut made = 0;
     for _ in 0..50 {
         match house.next_effect().await {
-            Effect::Lead { lead: shared, made: this } if shared == lead(1) => made += usize::from(this),
+            Effect::Created { record: shared, made: this } if shared == lead(1) => made += usize::from(this),
             other => panic!("{other:?}"),
         }
     }
@@ -171,7 +171,7 @@ async fn many_calls_at_once_from_one_number_share_one_lead() {
 async fn a_lead_is_unknown_while_its_call_is_up_and_known_afterwards() {
     let mut house = House::open().await;
     house.makes_lead(1, PAULO, "bruno").await;
-    assert_eq!(house.looks_up(PAULO).await, Lookup::Unknown { fresh_lead: Some(lead(1)) });
+    assert_eq!(house.looks_up(PAULO).await, Lookup::Unknown { fresh: Some(lead(1)) });
     assert_eq!(house.ends(1, PAULO).await, Effect::Activity { id: 1, attached_to: Some(lead(1)) });
     assert_eq!(known(house.looks_up(PAULO).await).entity, lead(1));
 }
@@ -201,7 +201,7 @@ async fn the_owner_moves_along_a_chain_of_transfers_and_back() {
 async fn of_calls_that_share_a_lead_the_last_transfer_decides() {
     let mut house = House::open().await;
     house.makes_lead(1, PAULO, "bruno").await;
-    assert_eq!(house.makes_lead(2, PAULO, "bruno").await, Effect::Lead { lead: lead(1), made: false });
+    assert_eq!(house.makes_lead(2, PAULO, "bruno").await, Effect::Created { record: lead(1), made: false });
     house.outbox.tell(vec![reassign(1, 1, "ana")]);
     house.outbox.tell(vec![reassign(2, 1, "carla")]);
     house.next_effect().await;

@@ -50,6 +50,9 @@ pub struct Known {
     pub name: Option<String>,
     /// Who owns it, by the CRM's word; may be nobody whom the files know.
     pub responsible: Option<EmployeeId>,
+    /// Why the responsible is not at work, by the CRM's word: she is passed over then.
+    #[serde(default)]
+    pub absent: Option<String>,
     /// Why this one of several.
     pub why: String,
     /// The others.
@@ -111,7 +114,7 @@ pub enum Lookup {
     /// The CRM answered, and has nothing. A lead whose creating call is still up may be named: it will be shared.
     Unknown {
         /// That lead, where there is one.
-        fresh_lead: Option<EntityRef>,
+        fresh: Option<EntityRef>,
     },
     /// Nobody to be looked up.
     Excluded(Exclusion),
@@ -139,8 +142,8 @@ impl Lookup {
                 why: known.why.clone(),
                 passed_over: known.passed_over.clone(),
             },
-            Self::Unknown { fresh_lead: None } => Decision::new(word, "the CRM has nothing of this number"),
-            Self::Unknown { fresh_lead: Some(lead) } => {
+            Self::Unknown { fresh: None } => Decision::new(word, "the CRM has nothing of this number"),
+            Self::Unknown { fresh: Some(lead) } => {
                 Decision::new(word, format!("{lead} was made by another call that is still up, and is shared"))
             }
             Self::Excluded(exclusion) => Decision::new(word, exclusion.to_string()),

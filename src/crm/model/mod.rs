@@ -9,4 +9,4 @@ mod write;
 pub use entity::{EntityKind, EntityRef, NotAnEntity};
 pub use lookup::{Decision, Exclusion, Known, Lookup, LookupKind, NoAnswer, PassedOver};
 pub use record::{CallRecord, CallState, Direction, LegRecord, Outcome};
-pub use write::{Effect, OwedWrite, Write, WriteKind, WriteNews, WriteState};
+pub use write::{Effect, NewRecord, OwedWrite, Write, WriteKind, WriteNews, WriteState};

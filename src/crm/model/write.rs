@@ -9,10 +9,22 @@ use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the words say it")]
 pub enum WriteKind {
+    #[serde(rename = "call.started")]
+    CallStarted,
+    #[serde(rename = "call.transferred")]
+    CallTransferred,
     #[serde(rename = "lead.create")]
     LeadCreate,
+    #[serde(rename = "contact.create")]
+    ContactCreate,
+    #[serde(rename = "company.create")]
+    CompanyCreate,
+    #[serde(rename = "deal.create")]
+    DealCreate,
     #[serde(rename = "lead.reassign")]
     LeadReassign,
+    #[serde(rename = "client.attach")]
+    ClientAttach,
     #[serde(rename = "activity.create")]
     ActivityCreate,
 }
@@ -21,8 +33,14 @@ impl WriteKind {
     /// The word for it in JSON and rows.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::CallStarted => "call.started",
+            Self::CallTransferred => "call.transferred",
             Self::LeadCreate => "lead.create",
+            Self::ContactCreate => "contact.create",
+            Self::CompanyCreate => "company.create",
+            Self::DealCreate => "deal.create",
             Self::LeadReassign => "lead.reassign",
+            Self::ClientAttach => "client.attach",
             Self::ActivityCreate => "activity.create",
         }
     }
@@ -40,21 +58,49 @@ pub enum WriteState {
     Dead,
 }
 
+/// A record that a call makes for a client whom nobody knew.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NewRecord {
+    /// Whose record.
+    pub phone: PhoneNumber,
+    /// The line it was called by or from.
+    pub line: PhoneNumber,
+    /// The line's `source`.
+    pub source: Option<String>,
+    /// Its first owner.
+    pub owner: EmployeeId,
+    /// The name on it, where a person wrote one on the call card.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
 /// One thing that a call wants done in the CRM.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "write")]
 pub enum Write {
+    /// The call rings somebody: for CRMs that want to hear of calls while they are up.
+    #[serde(rename = "call.started")]
+    CallStarted(Box<CallRecord>),
+    /// Somebody answered a transfer of the call: for the same.
+    #[serde(rename = "call.transferred")]
+    CallTransferred(Box<CallRecord>),
     /// A lead for this number, or a share in the one that another call from it has just made.
     #[serde(rename = "lead.create")]
-    LeadCreate {
-        /// Whose lead.
-        phone: PhoneNumber,
-        /// The line it was called by or from.
-        line: PhoneNumber,
-        /// The line's `source`.
-        source: Option<String>,
-        /// Its first owner.
-        owner: EmployeeId,
+    LeadCreate(NewRecord),
+    /// A contact, in the same way.
+    #[serde(rename = "contact.create")]
+    ContactCreate(NewRecord),
+    /// A company, in the same way.
+    #[serde(rename = "company.create")]
+    CompanyCreate(NewRecord),
+    /// A deal of the client that the same call has made or shares.
+    #[serde(rename = "deal.create")]
+    DealCreate {
+        /// Whose.
+        #[serde(flatten)]
+        new: NewRecord,
+        /// The pipeline, by name.
+        pipeline: String,
     },
     /// The owner of what this call created, where it is still the one that calls set.
     #[serde(rename = "lead.reassign")]
@@ -63,6 +109,14 @@ pub enum Write {
         to: EmployeeId,
         /// `transfer`, or `answered-by`.
         why: String,
+    },
+    /// The number is this client's or lead's, says the employee who talked: it is written there, and the activity too.
+    #[serde(rename = "client.attach")]
+    ClientAttach {
+        /// The number.
+        phone: PhoneNumber,
+        /// Whose it is.
+        to: EntityRef,
     },
     /// The call's activity, from its record.
     #[serde(rename = "activity.create")]
@@ -73,8 +127,14 @@ impl Write {
     /// Which kind it is.
     pub const fn kind(&self) -> WriteKind {
         match self {
-            Self::LeadCreate { .. } => WriteKind::LeadCreate,
+            Self::CallStarted(_) => WriteKind::CallStarted,
+            Self::CallTransferred(_) => WriteKind::CallTransferred,
+            Self::LeadCreate(_) => WriteKind::LeadCreate,
+            Self::ContactCreate(_) => WriteKind::ContactCreate,
+            Self::CompanyCreate(_) => WriteKind::CompanyCreate,
+            Self::DealCreate { .. } => WriteKind::DealCreate,
             Self::LeadReassign { .. } => WriteKind::LeadReassign,
+            Self::ClientAttach { .. } => WriteKind::ClientAttach,
             Self::ActivityCreate(_) => WriteKind::ActivityCreate,
         }
     }
@@ -92,6 +152,9 @@ pub struct OwedWrite {
     /// The number that must be looked up again first, because the call's own lookup had no answer: if it is then
     /// known, nothing is created and the activity goes to that client; if excluded, nothing at all is written.
     pub after_lookup: Option<PhoneNumber>,
+    /// The customer's number: writes about one client keep their order, also over several calls.
+    #[serde(default)]
+    pub client: Option<PhoneNumber>,
     /// What.
     pub write: Write,
 }
@@ -99,10 +162,10 @@ pub struct OwedWrite {
 /// What a write came to, once in effect.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
-    /// This call has a lead: its own, or shared with the call that made it.
-    Lead {
-        /// The lead.
-        lead: EntityRef,
+    /// This call has a record: its own, or shared with the call that made it.
+    Created {
+        /// The lead, contact, company or deal.
+        record: EntityRef,
         /// True for the call that made it: the one that tells the world `lead.created`.
         made: bool,
     },

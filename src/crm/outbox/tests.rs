@@ -38,7 +38,7 @@ async fn while_the_crm_is_cut_off_writes_are_owed_and_follow_in_order_once_it_is
     assert_eq!(house.outbox.list().await.unwrap().len(), 3);
 
     house.crm().cut_off(false);
-    assert_eq!(house.next_effect().await, Effect::Lead { lead: lead(1), made: true });
+    assert_eq!(house.next_effect().await, Effect::Created { record: lead(1), made: true });
     assert!(matches!(house.next_effect().await, Effect::Reassigned { .. }));
     assert_eq!(house.next_effect().await, Effect::Activity { id: 1, attached_to: Some(lead(1)) });
     assert_eq!(house.outbox.counts(), OutboxCounts::default());
@@ -58,9 +58,9 @@ async fn a_write_waits_for_what_its_call_owes_already() {
     house.outbox.tell(vec![reassign(1, 1, "ana")]);
     assert_eq!(house.next_news().await.state, WriteState::Owed);
     house.crm().cut_off(false);
-    assert!(matches!(house.next_effect().await, Effect::Lead { made: true, .. }));
+    assert!(matches!(house.next_effect().await, Effect::Created { made: true, .. }));
     assert!(matches!(house.next_effect().await, Effect::Reassigned { .. }));
-    let fresh = Lookup::Unknown { fresh_lead: Some(lead(1)) };
+    let fresh = Lookup::Unknown { fresh: Some(lead(1)) };
     assert_eq!(house.looks_up(PAULO).await, fresh, "the call goes on");
 }
 

@@ -140,7 +140,7 @@ impl<'a> Planner<'a> {
             self.pass(id.as_str(), "already rung in this call");
             return Responsible::Unanswered(who, format!("{id} did not answer"));
         }
-        if let Some(why) = self.absent(id) {
+        if let Some(why) = self.absent(id).or(known.absent.as_deref()) {
             self.pass(id.as_str(), why);
             return Responsible::Nobody(format!("known, but {id}, responsible for {entity}, is {why}"));
         }

@@ -5,12 +5,19 @@ use super::super::testing::{LINE, Office, employee, house, phone, queue};
 use super::*;
 use crate::crm::model::{EntityKind, EntityRef, Exclusion, NoAnswer};
 
-const UNKNOWN: Lookup = Lookup::Unknown { fresh_lead: None };
+const UNKNOWN: Lookup = Lookup::Unknown { fresh: None };
 
 fn known(responsible: &str) -> Lookup {
     let responsible = (!responsible.is_empty()).then(|| responsible.into());
     let entity = EntityRef { kind: EntityKind::Contact, id: 7 };
-    Lookup::Known(Known { entity, name: None, responsible, why: "the only match".into(), passed_over: vec![] })
+    Lookup::Known(Known {
+        entity,
+        name: None,
+        responsible,
+        absent: None,
+        why: "the only match".into(),
+        passed_over: vec![],
+    })
 }
 
 /// 2026-11-24, a Tuesday, at this time in São Paulo (UTC-3).
@@ -477,7 +484,7 @@ fn who_has_a_password_and_no_pbx_is_rung_once_a_phone_of_hers_has_registered() {
         })
         .build();
     let line = dir.lines[0].clone();
-    let asked = Asked { line: &line, lookup: &Lookup::Unknown { fresh_lead: None }, rung: &[], now: Wall::default() };
+    let asked = Asked { line: &line, lookup: &Lookup::Unknown { fresh: None }, rung: &[], now: Wall::default() };
     let first = |office: &Office| match next(&dir, &asked, office).first() {
         Some((Step::Ring(ring), _)) => ring.who[0].label().to_owned(),
         other => panic!("{other:?}"),

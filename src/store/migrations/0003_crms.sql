@@ -1,0 +1,28 @@
+-- What each call made or shares: leads, and in simple mode clients and deals; in whichever CRM.
+CREATE TABLE call_records (
+    call TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (call, record)
+) WITHOUT ROWID;
+INSERT INTO call_records (call, record) SELECT call, 'lead:' || lead FROM lead_calls;
+DROP TABLE lead_calls;
+
+-- `call` made it (simple mode), by this line, from this source.
+ALTER TABLE contacts ADD COLUMN call TEXT;
+ALTER TABLE contacts ADD COLUMN source TEXT;
+ALTER TABLE contacts ADD COLUMN line TEXT;
+ALTER TABLE companies ADD COLUMN call TEXT;
+ALTER TABLE companies ADD COLUMN source TEXT;
+ALTER TABLE companies ADD COLUMN line TEXT;
+ALTER TABLE deals ADD COLUMN call TEXT;
+ALTER TABLE deals ADD COLUMN source TEXT;
+
+-- What a CRM elsewhere wants kept here, by its own keys.
+CREATE TABLE crm_notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- The mirror of a CRM elsewhere: `kind:id`, and whose numbers.
+CREATE TABLE mirror_records (
+    record TEXT PRIMARY KEY, name TEXT, owner BIGINT, changed BIGINT NOT NULL, seen BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE mirror_phones (
+    digits BIGINT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (digits, record)
+) WITHOUT ROWID;
+CREATE INDEX mirror_phones_record ON mirror_phones (record);
