@@ -19,6 +19,7 @@ enum Finding {
 impl Index {
     /// Puts one write into effect. `up`: its call goes on.
     pub(super) fn apply(&mut self, owed: &OwedWrite, up: bool, now: Wall, rules: &Rules, rows: &mut Rows) -> Effect {
+        self.settle_client(owed, now, rows);
         let finding = self.find_first(owed, rules);
         if let Finding::Excluded = finding {
             return Effect::Void("the number is on the exception list".to_owned());
@@ -55,6 +56,20 @@ impl Index {
             | Write::CompanyCreate(_)
             | Write::DealCreate { .. }
             | Write::ClientAttach { .. } => Effect::Void("the embedded CRM has no use for it".to_owned()),
+        }
+    }
+
+    /// An import's word on the customer counts before the call's.
+    fn settle_client(&mut self, owed: &OwedWrite, now: Wall, rows: &mut Rows) {
+        if self.pending.is_some() {
+            let of_record = match &owed.write {
+                Write::ActivityCreate(record) => far_end(record),
+                Write::LeadCreate(new) => Some(new.phone),
+                _ => None,
+            };
+            for phone in [owed.after_lookup, owed.client, of_record].into_iter().flatten() {
+                self.settle(phone, now, rows);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 use smallvec::SmallVec;
 
 use super::exceptions::{ExceptionValue, Exceptions};
+use super::import::Pending;
 use super::numbers;
 use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
 use crate::crm::model::{EntityKind, EntityRef};
@@ -29,6 +30,8 @@ pub(super) struct Index {
     /// The lead that a call made or shares, until the call is settled.
     pub(super) lead_of: HashMap<CallId, i64>,
     pub(super) last: LastIds,
+    /// Contacts of an import that count and are not worked in yet.
+    pub(super) pending: Option<Box<Pending>>,
 }
 
 impl Index {
