@@ -164,7 +164,7 @@ pub struct CrmRows {
     pub moved_activities: BTreeMap<EntityRef, EntityRef>,
     /// Exceptions by value; `None` takes one away.
     pub exceptions: BTreeMap<String, Option<ExceptionRow>>,
-    /// What a CRM elsewhere wants kept here, by its own keys; `None` takes one away.
+    /// What a CRM wants kept here, by its own keys; `None` takes one away.
     pub notes: BTreeMap<String, Option<String>>,
 }
 

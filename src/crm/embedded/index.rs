@@ -3,8 +3,7 @@
 //! It runs ahead of the store by what waits to be committed. Nothing is ever undone here: a commit that fails is
 //! repeated until it succeeds.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use smallvec::SmallVec;
 
@@ -19,11 +18,12 @@ use crate::store::{CrmTables, LastIds};
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    by_phone: HashMap<PhoneNumber, SmallVec<[EntityRef; 1]>>,
-    pub(super) contacts: HashMap<i64, ClientRow>,
-    pub(super) companies: HashMap<i64, ClientRow>,
-    pub(super) leads: HashMap<i64, LeadRow>,
-    pub(super) deals: HashMap<i64, DealRow>,
+    // Trees: a hash table of a million rows that grows would move them all at once, and calls would wait.
+    by_phone: BTreeMap<PhoneNumber, SmallVec<[EntityRef; 1]>>,
+    pub(super) contacts: BTreeMap<i64, ClientRow>,
+    pub(super) companies: BTreeMap<i64, ClientRow>,
+    pub(super) leads: BTreeMap<i64, LeadRow>,
+    pub(super) deals: BTreeMap<i64, DealRow>,
     pub(super) exceptions: Exceptions,
     /// Calls that wrote something and go on. None is up after a restart.
     pub(super) up: HashSet<CallId>,
@@ -36,7 +36,7 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn new(tables: CrmTables, last: LastIds) -> Self {
-        let mut by_phone: HashMap<PhoneNumber, SmallVec<[EntityRef; 1]>> = HashMap::with_capacity(tables.phones.len());
+        let mut by_phone: BTreeMap<PhoneNumber, SmallVec<[EntityRef; 1]>> = BTreeMap::new();
         for (phone, of) in tables.phones {
             by_phone.entry(phone).or_default().push(of);
         }
@@ -208,6 +208,6 @@ impl Index {
     }
 }
 
-fn by_id<T, S: BuildHasher + Default>(rows: Vec<T>, id: impl Fn(&T) -> i64) -> HashMap<i64, T, S> {
+fn by_id<T>(rows: Vec<T>, id: impl Fn(&T) -> i64) -> BTreeMap<i64, T> {
     rows.into_iter().map(|row| (id(&row), row)).collect()
 }

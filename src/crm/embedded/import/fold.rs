@@ -1,6 +1,6 @@
 //! Published contacts worked into the index and the tables, a few at a time, or at once where somebody asks for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -15,7 +15,7 @@ use crate::store::StoreError;
 use crate::store::rows::{ClientRow, Rows};
 
 /// Contacts worked in while nobody else has the index: calls' lookups wait for a millisecond or two.
-const AT_ONCE: usize = 50;
+const AT_ONCE: usize = 25;
 
 /// Contacts of an import that are not worked in yet.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(in crate::crm::embedded) struct Pending {
     /// In the file's order; `None` once worked in.
     entries: Vec<Option<Entry>>,
     /// Where each number stands among them.
-    by_phone: HashMap<PhoneNumber, SmallVec<[u32; 1]>>,
+    by_phone: BTreeMap<PhoneNumber, SmallVec<[u32; 1]>>,
     /// How many entries each slice has, in their order.
     slices: Vec<usize>,
     /// Companies by name, as they were when the import was published and as it makes them.
@@ -167,8 +167,10 @@ pub(super) async fn fold(inner: &Arc<Inner>, tell: impl Fn(Progress)) -> Result<
     }
     let last = inner.store.commit(|rows| {
         rows.crm.notes.insert(super::resume::PUBLISHED.to_owned(), None);
-        inner.index.write().pending.take().map(|pending| pending.progress())
+        inner.index.write().pending.take()
     });
-    tell(Progress { done: true, ..last.await?.unwrap_or_default() });
+    // What is left of it is freed where nobody waits.
+    let last = last.await?.map(|pending| pending.progress());
+    tell(Progress { done: true, ..last.unwrap_or_default() });
     Ok(())
 }

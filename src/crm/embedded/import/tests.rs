@@ -1,6 +1,8 @@
 //! Imports from end to end in a store of their own: what is seen when, and what a kill leaves.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::*;
 use crate::crm::Crm;
@@ -44,8 +46,8 @@ async fn import(crm: &Embedded, entries: &[Entry]) -> (usize, usize) {
 /// `n` contacts; every third has a mobile written without its ninth digit.
 fn many(n: usize, owner: &str) -> Vec<Entry> {
     let phone = |i: usize| match i % 3 {
-        0 => format!("+55118{:07}", i),
-        _ => format!("+551198{:07}", i),
+        0 => format!("+55118{i:07}"),
+        _ => format!("+551198{i:07}"),
     };
     (0..n)
         .map(|i| Entry {
