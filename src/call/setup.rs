@@ -10,13 +10,16 @@ use super::{Call, CallAction, Phase};
 use crate::base::{Instant, LegId};
 use crate::crm::model::{Decision, Direction, Known, Lookup, NoAnswer};
 use crate::crm::policy::{self, Ending};
+use crate::route::refuse_blacklisted;
 use crate::sip::agent::{CancelReason, ForkId, LegEvent, OutgoingInvite};
 
 impl Call {
     /// The INVITE is in: look the customer up, and ring at once where the answer changes nothing.
     pub(super) fn invited(&mut self, cx: &mut Cx<'_>) -> Phase {
         if self.facts.blacklisted {
-            self.decide(Decision::new("refuse", "the number is on the blacklist"), cx);
+            if let Some(decision) = self.facts.line.as_deref().map(refuse_blacklisted) {
+                self.decide(decision, cx);
+            }
             return self.finish(Ending::Blacklisted, Reply::Reject(603), cx);
         }
         if let Some(trunk) = self.facts.trunk.clone() {

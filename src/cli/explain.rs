@@ -13,7 +13,7 @@ use crate::crm::policy::{self, Creation};
 use crate::route::caller::reading;
 use crate::route::directory::{Directory, Line};
 use crate::route::plan::{Asked, Destination, Live, Plan, Ring, Step, plan};
-use crate::route::{Caller, is_blacklisted};
+use crate::route::{Caller, is_blacklisted, refuse_blacklisted};
 
 /// A call that is not placed.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Question<'_> {
         let number = reading(dir, self.line, self.from);
         let lookup = caller.excluded.map_or(lookup, Lookup::Excluded);
         if caller.number.is_some_and(|number| is_blacklisted(dir, number)) {
-            return refused(number);
+            return refused(number, refuse_blacklisted(self.line));
         }
         let asked = Asked { line: self.line, lookup: &lookup, rung: &[], now: self.at };
         let Plan { steps, decisions } = plan(dir, &asked, live);
@@ -102,14 +102,13 @@ impl Question<'_> {
     }
 }
 
-fn refused(number: Reading) -> Explanation {
-    let why = "the caller is on the blacklist: call log only";
+fn refused(number: Reading, decision: Decision) -> Explanation {
     Explanation {
         number,
         lookup: LookupKind::Excluded,
-        steps: vec![Explained::Refused(603, why.to_owned())],
+        steps: vec![Explained::Refused(603, decision.why.clone())],
         creates: Vec::new(),
-        decisions: vec![Decision::new("refuse with 603", why)],
+        decisions: vec![decision],
     }
 }
 

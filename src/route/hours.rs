@@ -25,16 +25,11 @@ impl Hours {
         self.holidays_once.contains(&day) || self.holidays_yearly.contains(&(day.month(), day.day()))
     }
 
-    /// A span whose end is not after its begin runs on past midnight, and belongs to the day that it began on.
+    /// By the clock on the wall: an hour that comes twice in autumn is open twice, one that spring leaves out never.
     fn is_open_at(&self, local: DateTime) -> bool {
         let today = weekday_number(local.date());
         let minute = local.hour().unsigned_abs() as u16 * 60 + local.minute().unsigned_abs() as u16;
-        let yesterday = local.date().yesterday().ok().filter(|day| !self.is_holiday(*day)).map(weekday_number);
-        self.open.iter().any(|&(day, from, to)| {
-            let overnight = to <= from;
-            let begun = day == today && minute >= from && (overnight || minute < to);
-            begun || (overnight && Some(day) == yesterday && minute < to)
-        })
+        self.open.iter().any(|&(day, from, to)| day == today && (from..to).contains(&minute))
     }
 }
 

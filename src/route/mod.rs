@@ -14,6 +14,6 @@ pub mod reach;
 pub(crate) mod testing;
 
 pub use caller::Caller;
-pub use dial::{Dialled, Dialler, dial, is_blacklisted};
+pub use dial::{Dialled, Dialler, dial, is_blacklisted, refuse_blacklisted};
 pub use inbound::{Entry, Incoming, Internal, Outgoing, Refusal, inbound};
 pub use origin::{Origin, origin};

@@ -8,7 +8,7 @@ use super::plan::Destination;
 use super::reach;
 use crate::base::phone::{Context, country, keys, read};
 use crate::base::{PhoneNumber, QueueName};
-use crate::crm::model::Exclusion;
+use crate::crm::model::{Decision, Exclusion, PassedOver};
 
 /// Whom a dialled number rings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +142,13 @@ pub fn exclusion(dir: &Directory, number: PhoneNumber) -> Option<Exclusion> {
         return Some(Exclusion::OwnLine(line.number));
     }
     keys.iter().find_map(|key| dir.employee_with(*key)).map(|employee| Exclusion::Employee(employee.id.clone()))
+}
+
+/// Why a call from a number on the blacklist is refused, with what it passes over.
+pub fn refuse_blacklisted(line: &Line) -> Decision {
+    let decision = Decision::new("refuse with 603", "the caller is on the blacklist: call log only");
+    let why = "nobody is rung, and the CRM is not asked";
+    Decision { passed_over: vec![PassedOver::new(format!("queue {}", line.queue), why)], ..decision }
 }
 
 /// Whether a call from this number is refused.

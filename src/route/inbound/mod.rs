@@ -76,7 +76,7 @@ pub enum Refusal {
     /// From an address that no `accept` or peer names.
     #[error("the source is no trunk and no PBX")]
     Stranger,
-    /// The caller is on the blacklist. The one refusal that leaves a row.
+    /// The caller is on the blacklist: see [`refuse_blacklisted`](super::refuse_blacklisted). The one refusal that leaves a row.
     #[error("the caller is on the blacklist")]
     Blacklisted(Box<Incoming>),
     /// The files don't let her.

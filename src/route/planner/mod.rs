@@ -42,6 +42,7 @@ fn planned(dir: &Directory, asked: &Asked<'_>, live: &dyn Live, far: Far) -> Pla
     let line = asked.line;
     let mut planner = Planner::new(dir, Some(line), asked.rung, live, far);
     if let Some(closed) = hours::closed(line, asked.now) {
+        planner.pass_for_the_night(line, asked.lookup);
         planner.follow(&line.off_hours, &format!("off hours: {closed}"), FORWARD_RING);
         return planner.plan;
     }
@@ -117,6 +118,19 @@ impl<'a> Planner<'a> {
     /// No further step is wanted.
     fn is_enough(&self) -> bool {
         self.far == Far::First && self.plan.first().is_some()
+    }
+
+    /// Who would have been rung in the line's hours, and is not.
+    fn pass_for_the_night(&mut self, line: &Line, lookup: &Lookup) {
+        let why = "the line is closed";
+        if let Lookup::Known(Known { responsible: Some(id), .. }) = lookup
+            && line.route_to_responsible
+        {
+            self.pass(id.as_str(), why);
+        }
+        if !matches!(&line.off_hours, Fallback::Queue(name) if *name == line.queue) {
+            self.pass(format!("queue {}", line.queue), why);
+        }
     }
 
     fn responsible(&mut self, line: &Line, lookup: &Lookup) -> Responsible<'a> {

@@ -372,14 +372,111 @@ fn hours_are_the_lines_own_and_holidays_close_it() {
     assert!(at(weekdays(), day(28, 10, 0)).is_some(), "a Saturday");
     assert!(at(weekdays(), day(20, 10, 0)).is_some_and(|why| why.contains("holiday")), "a Friday, closed once");
     assert!(at(weekdays(), day(25 + 30, 10, 0)).is_some_and(|why| why.contains("2026-12-25")), "closed each year");
-    let night = || vec![(2, 1320, 360)];
+    let night = || vec![(2, 1320, 1440), (3, 0, 360)];
     assert_eq!(at(night(), tuesday(22, 0)), None);
-    assert_eq!(at(night(), day(25, 5, 59)), None, "past midnight it is still Tuesday's span");
+    assert_eq!(at(night(), day(25, 5, 59)), None, "past midnight");
     assert!(at(night(), day(25, 6, 0)).is_some());
     assert!(at(night(), tuesday(5, 0)).is_some(), "Monday had none");
     let whole_day = || (1..=7).map(|day| (day, 0, 1440)).collect::<Vec<_>>();
     assert_eq!(at(whole_day(), tuesday(23, 59)), None);
     assert_eq!(hours::closed(&house().build().lines[0], day(20, 3, 0)), None, "no hours: always open");
+}
+
+/// Why a line with these hours is closed at a moment of this zone.
+fn closed_in(zone: &str, hours: Hours, at: &str) -> Option<String> {
+    let timezone = jiff::tz::TimeZone::get(zone).expect("a zone of the database");
+    let at = at.parse::<jiff::Timestamp>().expect("a moment");
+    let dir = house().line(|line| line.hours = Some(Hours { timezone, ..hours })).build();
+    hours::closed(&dir.lines[0], Wall::from_unix_millis(at.as_millisecond()))
+}
+
+#[test]
+fn hours_follow_the_clock_on_the_wall_when_summer_time_begins_and_ends() {
+    let nine_to_five = || office_hours((1..=7).map(|day| (day, 540, 1020)).collect());
+    // New York: UTC-4 until 2026-11-01T06:00Z, UTC-5 from then on; UTC-4 again from 2027-03-14T07:00Z.
+    for (at, open) in [
+        ("2026-10-31T13:00:00Z", true),
+        ("2026-10-31T12:59:59Z", false),
+        ("2026-11-01T13:30:00Z", false),
+        ("2026-11-01T14:00:00Z", true),
+        ("2027-03-13T13:30:00Z", false),
+        ("2027-03-14T13:00:00Z", true),
+    ] {
+        assert_eq!(closed_in("America/New_York", nine_to_five(), at).is_none(), open, "{at}");
+    }
+    // The hour from one to two comes twice in autumn; the one from two to three is left out in spring.
+    let at_night = || office_hours(vec![(7, 60, 120)]);
+    for at in ["2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"] {
+        assert_eq!(closed_in("America/New_York", at_night(), at), None, "{at}");
+    }
+    let left_out = || office_hours(vec![(7, 120, 180)]);
+    for at in ["2027-03-14T06:59:59Z", "2027-03-14T07:00:00Z", "2027-03-14T07:59:59Z"] {
+        assert!(closed_in("America/New_York", left_out(), at).is_some(), "{at}");
+    }
+    // São Paulo has had no summer time since 2019.
+    assert_eq!(closed_in("America/Sao_Paulo", nine_to_five(), "2026-11-01T12:00:00Z"), None);
+    assert_eq!(closed_in("America/Sao_Paulo", nine_to_five(), "2027-01-15T12:00:00Z"), None);
+    assert!(closed_in("America/Sao_Paulo", nine_to_five(), "2018-12-01T11:00:00Z").is_none(), "it had then");
+}
+
+#[test]
+fn a_year_ends_at_midnight_of_the_lines_own_zone() {
+    let all_week = |holidays_yearly| Hours { holidays_yearly, ..office_hours((1..=7).map(|d| (d, 0, 1440)).collect()) };
+    let new_year = || all_week(vec![(1, 1)]);
+    for (at, open) in [
+        ("2027-01-01T02:59:59Z", true),
+        ("2027-01-01T03:00:00Z", false),
+        ("2027-01-02T02:59:59Z", false),
+        ("2027-01-02T03:00:00Z", true),
+    ] {
+        assert_eq!(closed_in("America/Sao_Paulo", new_year(), at).is_none(), open, "{at}");
+    }
+    assert_eq!(closed_in("Pacific/Auckland", new_year(), "2026-12-31T10:59:59Z"), None);
+    assert!(
+        closed_in("Pacific/Auckland", new_year(), "2026-12-31T11:00:00Z").is_some_and(|why| why.contains("2027-01-01"))
+    );
+    let leap_day = || all_week(vec![(2, 29)]);
+    assert!(closed_in("America/Sao_Paulo", leap_day(), "2028-02-29T12:00:00Z").is_some());
+    assert_eq!(closed_in("America/Sao_Paulo", leap_day(), "2027-03-01T12:00:00Z"), None, "a year without one");
+    // A night before a holiday ends with its day: a holiday closes from midnight to midnight.
+    let nights = || Hours { holidays_yearly: vec![(12, 25)], ..office_hours(vec![(4, 1320, 1440), (5, 0, 360)]) };
+    assert_eq!(closed_in("America/Sao_Paulo", nights(), "2026-12-25T02:30:00Z"), None, "the 24th, half past eleven");
+    assert!(closed_in("America/Sao_Paulo", nights(), "2026-12-25T03:30:00Z").is_some());
+}
+
+#[test]
+fn off_hours_name_whom_they_pass_over() {
+    let night = |off_hours| {
+        house().line(|line| {
+            line.hours = Some(office_hours(vec![(2, 480, 1080)]));
+            line.off_hours = off_hours;
+        })
+    };
+    let over =
+        |rule, lookup: Lookup| passed_over(&planned_at(&night(rule).build(), &lookup, &Office::new(), tuesday(20, 0)));
+    let closed = |what: &str| format!("{what}: the line is closed");
+    assert_eq!(over(Fallback::Hangup, known("ana")), [closed("ana"), closed("queue sales")]);
+    assert_eq!(over(Fallback::Hangup, UNKNOWN), [closed("queue sales")]);
+    assert!(over(Fallback::Queue("sales".into()), UNKNOWN).is_empty());
+}
+
+#[test]
+fn a_responsible_whom_the_crm_says_to_be_absent_is_passed_over_with_its_word() {
+    let Lookup::Known(known) = known("ana") else { unreachable!() };
+    let absent = Lookup::Known(Known { absent: Some("on holiday until 2026-12-01".to_owned()), ..known });
+    let dir = house().build();
+    let plan = planned(&dir, &absent, &Office::new());
+    // As a member of the queue she is rung all the same: the CRM's word is on her clients.
+    assert_eq!(
+        steps_of(&plan),
+        ["queue sales", "bruno 20s in sales", "carla 20s in sales", "ana 20s in sales", "hangup"]
+    );
+    assert_eq!(passed_over(&plan), ["ana: on holiday until 2026-12-01"]);
+    assert_eq!(plan.decisions[0].why, "known, but ana, responsible for contact:7, is on holiday until 2026-12-01");
+    assert_eq!(walked(&dir, &absent, &Office::new()), ["bruno", "carla", "ana"]);
+    // What the files say of her counts first.
+    let plan = planned(&dir, &absent, &Office::new().presence("ana", Presence::Off));
+    assert!(passed_over(&plan).iter().all(|passed| passed == "ana: off"), "{:?}", passed_over(&plan));
 }
 
 #[test]
