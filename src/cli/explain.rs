@@ -299,6 +299,37 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_passed_over_is_named_with_the_reason_before_the_step_that_follows() {
+        let over = |house: House, lookup: Lookup, office: Office| {
+            let dir = house.build();
+            let at = Wall::from_unix_millis(1_795_528_800_000);
+            let all = Question { line: &dir.lines[0], from: "+5511987654321", at }.explain(&dir, &office, lookup);
+            let over = all.decisions.iter().skip(1).flat_map(|decision| &decision.passed_over);
+            over.map(|passed| format!("{}: {}", passed.what, passed.why)).collect::<Vec<_>>()
+        };
+        let away = Office::new().presence("carla", crate::route::plan::Presence::Away);
+        assert_eq!(over(house(), known(), away), ["carla: away", "carla: away"], "as a manager, and in the queue");
+        let Lookup::Known(of_carla) = known() else { unreachable!() };
+        let absent = Lookup::Known(Known { absent: Some("not at work".to_owned()), ..of_carla });
+        assert_eq!(over(house(), absent, Office::new()), ["carla: not at work"]);
+        let night = house().line(|line| {
+            let timezone = jiff::tz::TimeZone::UTC;
+            let (holidays_yearly, holidays_once) = (Vec::new(), Vec::new());
+            let open = vec![(2, 0, 60)];
+            line.hours = Some(crate::route::directory::Hours { open, timezone, holidays_yearly, holidays_once });
+        });
+        let closed = ["carla: the line is closed", "queue sales: the line is closed"];
+        assert_eq!(over(night, known(), Office::new()), closed);
+        let listed =
+            explained(house().with(|dir| dir.blacklist = vec![phone("+5511987654321")]), "11987654321", known());
+        let passed = &listed.decisions[0].passed_over[0];
+        assert_eq!(
+            (passed.what.as_str(), passed.why.as_str()),
+            ("queue sales", "nobody is rung, and the CRM is not asked")
+        );
+    }
+
+    #[test]
     fn where_the_line_offers_nothing_is_created_by_itself() {
         let offers = house().line(|line| line.unknown_client = UnknownClient::Offer);
         assert_eq!(printed(offers, "+5511987654321", UNKNOWN)["creates"], json!([]));

@@ -46,6 +46,12 @@ impl Crm {
         self.known.insert(phone, known);
     }
 
+    /// Her responsible is not at work, in these words.
+    pub(crate) fn is_absent(&mut self, phone: &str, why: &str) {
+        let known = self.known.get_mut(&phone.parse().expect("E.164")).expect("it knows her");
+        known.absent = Some(why.to_owned());
+    }
+
     pub(crate) fn who_calls(&self, phone: PhoneNumber) -> Lookup {
         if self.down {
             return Lookup::Undetermined(NoAnswer::Unavailable);

@@ -11,6 +11,7 @@ mod patience;
 mod phones;
 mod queue;
 mod redirect;
+mod settings;
 mod setup;
 mod takeover;
 mod transfer;
