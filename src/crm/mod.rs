@@ -120,11 +120,11 @@ impl Crm for Backend {
     }
 
     fn call_ended(&self, call: CallId) {
-        each!(self, crm => crm.call_ended(call))
+        each!(self, crm => crm.call_ended(call));
     }
 
     fn call_settled(&self, call: CallId) {
-        each!(self, crm => crm.call_settled(call))
+        each!(self, crm => crm.call_settled(call));
     }
 
     fn saw(&self, event: &'static str, call: &CallRecord) {
@@ -132,7 +132,7 @@ impl Crm for Backend {
     }
 
     async fn back(&self) {
-        each!(self, crm => crm.back().await)
+        each!(self, crm => crm.back().await);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[crm]`: the rules that calls go by, and which CRM it is.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::gateways::{values, written};
@@ -121,9 +122,27 @@ fn token_url() -> String {
 fn webhook(raw: &RawWebhook, report: &Report) -> CrmBackend {
     match (&raw.url, &raw.secret) {
         (Some(url), Some(secret)) => {
+            in_the_clear(url, "[crm.webhook]: `url`", report);
             CrmBackend::Webhook(Webhook { url: url.value.clone(), secret: secret.value.clone() })
         }
         _ => missing(&raw.place, "[crm.webhook]", "write url and secret: each body is signed with it", report),
+    }
+}
+
+/// Customers' numbers go there: within this machine or its network that may be in the clear.
+fn in_the_clear(url: &At<String>, what: &str, report: &Report) {
+    let Ok(read) = reqwest::Url::parse(&url.value) else { return };
+    let near = match read.host_str().map(|host| host.trim_matches(['[', ']'])) {
+        Some("localhost") | None => true,
+        Some(host) => match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(at)) => at.is_loopback() || at.is_private(),
+            Ok(IpAddr::V6(at)) => at.is_loopback() || at.is_unique_local(),
+            Err(_) => !host.contains('.'),
+        },
+    };
+    if read.scheme() == "http" && !near {
+        let message = format!("{what}: customers' numbers leave this network in the clear");
+        report.warn(Fault::new(&url.place, message).help("write it with https://"));
     }
 }
 

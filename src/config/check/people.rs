@@ -15,6 +15,7 @@ use crate::route::directory::{Distribution, Employee, Fallback, Queue};
 /// The employees, in file order.
 pub(super) fn employees(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> Vec<Arc<Employee>> {
     let mut owners: HashMap<PhoneNumber, &str> = HashMap::new();
+    let mut crm_users: HashMap<i64, &str> = HashMap::new();
     let mut all = Vec::new();
     for employee in &raw.employees {
         let Some(id) = &employee.id else { continue };
@@ -31,6 +32,12 @@ pub(super) fn employees(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> Ve
             }
             Some(number)
         };
+        if let Some(user) = &employee.crm_user
+            && let Some(other) = crm_users.insert(user.value, &id.value)
+        {
+            let message = format!("{who}: `crm_user` {} is `{other}` already", user.value);
+            report.fault(Fault::new(&user.place, message).help("each employee has an id of her own in the CRM"));
+        }
         let mobile = employee.mobile.as_ref().and_then(&mut own);
         let phones = employee.phones.iter().flat_map(|list| &list.value).filter_map(&mut own).collect();
         reachable(employee, &who, raw, report);

@@ -423,7 +423,7 @@ fn what_this_release_cannot_do_without_is_a_fault() {
         "31: [store]: `url`: PostgreSQL comes with a later release (write sqlite: and a path, as in \"sqlite:data/ramal.db\")",
     );
     one_below(
-        "[crm]\nbackend = \"bitrix24\"\n",
+        "[crm]\nbackend = \"bitrix24\"\nbitrix24.webhook = \"https://acme.bitrix24.com.br/rest/1/x/\"\n",
         "31: [crm]: `backend`: this release has the embedded CRM alone (write backend = \"embedded\", or leave the key out)",
     );
     one_below(
