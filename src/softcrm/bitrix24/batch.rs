@@ -102,17 +102,17 @@ impl Found {
     fn answer(self, is_list: bool) -> Answer {
         let results = if is_list && self.errors.is_empty() {
             let mut all: Vec<(usize, Value)> =
-                self.results.into_iter().filter_map(|(at, value)| Some((at.parse().ok()?, value))).collect();
+                self.results.iter().filter_map(|(at, value)| Some((at.parse().ok()?, value.clone()))).collect();
             all.sort_by_key(|(at, _)| *at);
             all.into_iter().map(|(_, value)| value).collect()
         } else {
-            map_or_empty(self.results)
+            map_or_empty(&self.results)
         };
         json!({
             "result": results,
-            "result_error": map_or_empty(self.errors),
-            "result_total": map_or_empty(self.totals),
-            "result_next": map_or_empty(self.nexts),
+            "result_error": map_or_empty(&self.errors),
+            "result_total": map_or_empty(&self.totals),
+            "result_next": map_or_empty(&self.nexts),
             "result_time": [],
         })
         .into()

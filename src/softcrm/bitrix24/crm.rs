@@ -206,7 +206,7 @@ fn find_by_phone(portal: &Portal, asked: &Params) -> Result {
             break;
         }
     }
-    Ok(map_or_empty(found).into())
+    Ok(map_or_empty(&found).into())
 }
 
 const MOST_FOUND: usize = 20;

@@ -200,6 +200,6 @@ pub(super) fn field_of_map(row: &serde_json::Map<String, Value>, name: &str) -> 
 }
 
 /// A map, or PHP's empty array where nothing is in it.
-pub(super) fn map_or_empty(map: BTreeMap<String, Value>) -> Value {
+pub(super) fn map_or_empty(map: &BTreeMap<String, Value>) -> Value {
     if map.is_empty() { json!([]) } else { json!(map) }
 }
