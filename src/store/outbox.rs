@@ -50,10 +50,17 @@ impl Reader {
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
         rows.iter().map(|row| entry(&Cells { table: "outbox", row })).collect()
     }
+
+    /// What one of them wants done; `None` where it is not owed any more.
+    pub async fn owed_write(&self, call: CallId, seq: u16) -> Result<Option<OwedWrite>, StoreError> {
+        let sql = "SELECT payload FROM outbox WHERE call = $1 AND seq = $2 AND state = 'owed'";
+        let row = sqlx::query(sql).bind(call.to_string()).bind(i64::from(seq)).fetch_optional(&self.pool).await?;
+        let Some(row) = row else { return Ok(None) };
+        payload(&Cells { table: "outbox", row: &row }, 0)
+    }
 }
 
 fn entry(cells: &Cells<'_>) -> Result<OutboxEntry, StoreError> {
-    let payload = cells.maybe_text(8)?.map(|text| serde_json::from_str(&text));
     Ok(OutboxEntry {
         call: cells.parse(0)?,
         seq: u16::try_from(cells.int(1)?).unwrap_or(u16::MAX),
@@ -63,8 +70,11 @@ fn entry(cells: &Cells<'_>) -> Result<OutboxEntry, StoreError> {
         next_at: cells.wall(5)?,
         error: cells.maybe_text(6)?,
         since: cells.wall(7)?,
-        payload: payload
-            .transpose()
-            .map_err(|cause| StoreError::Unreadable { table: "outbox", cause: cause.to_string() })?,
+        payload: payload(cells, 8)?,
     })
+}
+
+fn payload(cells: &Cells<'_>, column: usize) -> Result<Option<OwedWrite>, StoreError> {
+    let read = cells.maybe_text(column)?.map(|text| serde_json::from_str(&text)).transpose();
+    read.map_err(|cause| StoreError::Unreadable { table: "outbox", cause: cause.to_string() })
 }
