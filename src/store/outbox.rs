@@ -1,10 +1,12 @@
 //! The outbox's rows as they are read back: what is owed, and what was given up.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::words::Cells;
 use super::{Reader, StoreError};
-use crate::base::{CallId, Wall};
+use crate::base::{CallId, PhoneNumber, Wall};
 use crate::crm::model::{OwedWrite, WriteKind, WriteState};
 
 /// A write that is not in effect.
@@ -26,6 +28,9 @@ pub struct OutboxEntry {
     pub error: Option<String>,
     /// When it came to be owed.
     pub since: Wall,
+    /// The customer's number.
+    #[serde(default)]
+    pub client: Option<PhoneNumber>,
     /// The write itself.
     #[serde(skip)]
     pub payload: Option<OwedWrite>,
@@ -40,6 +45,14 @@ pub struct OutboxCounts {
     pub oldest: Option<Wall>,
     /// Writes given up.
     pub dead: usize,
+}
+
+impl OutboxCounts {
+    /// How long the oldest has been owed by now; no time where nothing is.
+    pub fn oldest_for(&self, now: Wall) -> Duration {
+        let age = self.oldest.map(|since| now.unix_millis().saturating_sub(since.unix_millis()));
+        Duration::from_millis(age.and_then(|millis| u64::try_from(millis).ok()).unwrap_or_default())
+    }
 }
 
 impl Reader {
@@ -61,6 +74,7 @@ impl Reader {
 }
 
 fn entry(cells: &Cells<'_>) -> Result<OutboxEntry, StoreError> {
+    let payload = payload(cells, 8)?;
     Ok(OutboxEntry {
         call: cells.parse(0)?,
         seq: u16::try_from(cells.int(1)?).unwrap_or(u16::MAX),
@@ -70,7 +84,8 @@ fn entry(cells: &Cells<'_>) -> Result<OutboxEntry, StoreError> {
         next_at: cells.wall(5)?,
         error: cells.maybe_text(6)?,
         since: cells.wall(7)?,
-        payload: payload(cells, 8)?,
+        client: payload.as_ref().and_then(|write| write.client),
+        payload,
     })
 }
 
