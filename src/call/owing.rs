@@ -1,4 +1,5 @@
-//! What a call owes the CRM: a lead while phones ring, its owner as the call changes hands, an activity at the end.
+//! What a call owes the CRM: a lead, or a client and a deal, while phones ring; their owner as the call changes hands;
+//! an activity at the end.
 
 use super::cx::Cx;
 use super::ladder::What;
@@ -8,14 +9,14 @@ use crate::crm::model::{
     CallRecord, Decision, Direction, Effect, EntityRef, Lookup, LookupKind, NewRecord, OwedWrite, Write, WriteNews,
     WriteState,
 };
-use crate::crm::policy;
+use crate::crm::policy::{self, Creation};
 
 /// The writes of one call, counted, and what they came to.
 #[derive(Debug, Default)]
 pub(super) struct Owing {
     /// The next write's place.
     seq: u16,
-    /// The lead has been asked for.
+    /// What it creates has been asked for.
     told: bool,
     /// Who owns, or would own, what this call creates.
     owner: Option<EmployeeId>,
@@ -33,27 +34,43 @@ impl Owing {
 }
 
 impl Call {
-    /// Asks for the lead, where the line wants one for this call and it is time.
+    /// Asks for what the line wants made of this call's client, where it is time.
     pub(super) fn create_if_wanted(&mut self, cx: &mut Cx<'_>) {
         let known = self.facts.lookup.as_ref().map(Lookup::kind);
-        if self.owing.told || known != Some(LookupKind::Unknown) {
-            return;
-        }
-        if let Some(lead) = self.lead_wanted() {
-            self.owing.told = true;
-            self.tell(lead, None, cx);
+        if known == Some(LookupKind::Unknown) {
+            self.create(cx);
         }
     }
 
-    /// The lead that this call creates once its number is known to be unknown.
-    fn lead_wanted(&self) -> Option<Write> {
-        let (line, phone) = (self.facts.line.clone()?, self.facts.customer?);
-        let begun = self.facts.direction == Direction::Incoming || self.rang.is_some() || self.answered.is_some();
-        if !begun || !policy::creates(&line, self.facts.direction, LookupKind::Unknown) {
-            return None;
+    /// The number is nobody's: asks for what the line wants, unless that is done.
+    fn create(&mut self, cx: &mut Cx<'_>) {
+        if self.owing.told {
+            return;
         }
-        let owner = self.owing.owner.clone()?;
-        Some(Write::LeadCreate(NewRecord { phone, line: line.number, source: line.source.clone(), owner, name: None }))
+        let wanted = self.creates(cx);
+        if !wanted.is_empty() {
+            self.owing.told = true;
+            // At once, so that they are made in one commit.
+            let owed = wanted.into_iter().map(|write| self.owed(write, None, cx)).collect();
+            cx.out.push(CallAction::Tell(owed));
+        }
+    }
+
+    /// The records that this call creates once its number is known to be unknown, in their order.
+    fn creates(&self, cx: &Cx<'_>) -> Vec<Write> {
+        let direction = self.facts.direction;
+        let begun = direction == Direction::Incoming || self.rang.is_some() || self.answered.is_some();
+        let (Some(line), Some(phone), true) = (&self.facts.line, self.facts.customer, begun) else {
+            return Vec::new();
+        };
+        let dir = cx.env.directory();
+        let Creation::AtOnce(becomes) = policy::creation(&dir.crm, line, direction, LookupKind::Unknown) else {
+            return Vec::new();
+        };
+        let Some(owner) = self.owing.owner.clone() else { return Vec::new() };
+        let trunk = self.facts.trunk.as_ref().and_then(|name| dir.trunk(name));
+        let name = policy::name_given(trunk.map(AsRef::as_ref), &self.facts.caller_id.display);
+        becomes.writes(&NewRecord { phone, line: line.number, source: line.source.clone(), owner, name })
     }
 
     /// Somebody answered the call itself: on some lines she owns the lead from now on.
@@ -89,12 +106,8 @@ impl Call {
         };
         self.decide(Decision::new("late answer of the CRM", why), cx);
         self.owing.late = Some(lookup.kind());
-        if lookup.kind() == LookupKind::Unknown
-            && !self.owing.told
-            && let Some(lead) = self.lead_wanted()
-        {
-            self.owing.told = true;
-            self.tell(lead, None, cx);
+        if lookup.kind() == LookupKind::Unknown {
+            self.create(cx);
         }
     }
 
@@ -107,13 +120,8 @@ impl Call {
             return Vec::new();
         }
         let open = (settled == LookupKind::Undetermined).then_some(self.facts.customer).flatten();
-        let mut writes = Vec::with_capacity(2);
-        if open.is_some()
-            && !self.owing.told
-            && let Some(lead) = self.lead_wanted()
-        {
-            writes.push(self.owed(lead, open, cx));
-        }
+        let waiting = if open.is_some() && !self.owing.told { self.creates(cx) } else { Vec::new() };
+        let mut writes: Vec<_> = waiting.into_iter().map(|write| self.owed(write, open, cx)).collect();
         writes.push(self.owed(Write::ActivityCreate(Box::new(record.clone())), open, cx));
         writes
     }
@@ -126,12 +134,13 @@ impl Call {
             self.publish("crm.write_failed", cx);
         }
         match news.effect {
-            Some(Effect::Created { record: lead, made }) => {
-                if !self.owing.created.contains(&lead) {
-                    self.owing.created.push(lead);
+            Some(Effect::Created { record, made }) => {
+                if !self.owing.created.contains(&record) {
+                    self.owing.created.push(record);
                 }
                 if made {
-                    self.publish_record("lead.created", lead, None, self.owing.owner.clone(), cx);
+                    let event = record.kind.created_event();
+                    self.publish_record(event, record, None, self.owing.owner.clone(), cx);
                 }
             }
             Some(Effect::Reassigned { moved, to }) => {
@@ -177,8 +186,8 @@ impl Call {
 pub(crate) fn told(news: &WriteNews) -> String {
     let Some(effect) = &news.effect else { return news.error.clone().unwrap_or_default() };
     match effect {
-        Effect::Created { record: lead, made: true } => format!("{lead} created"),
-        Effect::Created { record: lead, made: false } => format!("{lead} shared with the call that made it"),
+        Effect::Created { record, made: true } => format!("{record} created"),
+        Effect::Created { record, made: false } => format!("{record} shared with the call that made it"),
         Effect::Reassigned { moved, to } => {
             let records: Vec<_> = moved.iter().map(|(record, from)| format!("{record} from {from}")).collect();
             format!("{} to {to}", records.join(", "))

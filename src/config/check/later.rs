@@ -1,7 +1,7 @@
 //! What the files may say and this release does not do: told, never passed over in silence.
 
 use crate::config::fault::{At, Fault, Place, Report};
-use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawQueue, RawTrunk};
+use crate::config::raw::{Backend, Raw, RawEmployee, RawFallback, RawLine, RawQueue, RawTrunk};
 use crate::config::settings::MediaMode;
 use crate::route::directory::{Fallback, UnknownClient};
 
@@ -81,10 +81,6 @@ fn crm(raw: &Raw, report: &Report) {
         let message = "[crm]: `backend`: this release has the embedded CRM alone";
         report.fault(Fault::new(&backend.place, message).help("write backend = \"embedded\", or leave the key out"));
     }
-    if let Some(mode) = crm.mode.as_ref().filter(|mode| mode.value != CrmMode::Classic) {
-        let message = "[crm]: `mode`: this release has the classic mode alone";
-        report.fault(Fault::new(&mode.place, message).help("write mode = \"classic\", or leave the key out"));
-    }
 }
 
 fn trunk(trunk: &RawTrunk, report: &Report) {
@@ -115,8 +111,6 @@ fn queue(queue: &RawQueue, report: &Report) {
 
 fn line(line: &RawLine, report: &Report) {
     let who = format!("line `{}`", line.number.as_ref().map_or("?", |number| &number.value));
-    let pipeline = line.pipeline.as_ref().map(|at| &at.place);
-    warn(pipeline, &format!("{who}: `pipeline`"), "it counts in simple mode", report);
     let offer = line.unknown_client.as_ref().filter(|client| client.value == UnknownClient::Offer);
     let help = "there is no call card yet: nothing is created, and nothing offered";
     warn(offer.map(|at| &at.place), &format!("{who}: \"offer\""), help, report);
