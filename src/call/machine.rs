@@ -127,6 +127,8 @@ impl Call {
             .as_ref()
             .and_then(|line| policy::owner_at_first(dir, line, facts.direction, facts.dialler.as_ref()));
         let a = Leg::caller(label, facts.dialler.clone(), offer);
+        let by = trunk.as_ref().and_then(|name| dir.trunk(name));
+        let name = policy::name_given(by.map(AsRef::as_ref), &facts.caller_id.display);
         let facts = Facts { trunk, ..facts };
         Self {
             id,
@@ -135,7 +137,7 @@ impl Call {
             facts,
             legs: vec![a],
             phase: Phase::Fresh,
-            owing: Owing::of(first_owner),
+            owing: Owing::of(first_owner, dir.crm.mode.clone(), name),
             ladder: Ladder::default(),
             started: now,
             asked_at: None,

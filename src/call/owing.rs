@@ -10,10 +10,15 @@ use crate::crm::model::{
     WriteState,
 };
 use crate::crm::policy::{self, Creation};
+use crate::route::directory::CrmMode;
 
 /// The writes of one call, counted, and what they came to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Owing {
+    /// `crm.mode`, as it was when the call began: what comes of its client does not change under it.
+    mode: CrmMode,
+    /// The name that the caller's phone gave, where it counts.
+    name: Option<String>,
     /// The next write's place.
     seq: u16,
     /// What it creates has been asked for.
@@ -28,8 +33,8 @@ pub(super) struct Owing {
 
 impl Owing {
     /// Nothing yet; what comes would at first be this one's.
-    pub(super) fn of(owner: Option<EmployeeId>) -> Self {
-        Self { owner, ..Self::default() }
+    pub(super) fn of(owner: Option<EmployeeId>, mode: CrmMode, name: Option<String>) -> Self {
+        Self { mode, name, seq: 0, told: false, owner, created: Vec::new(), late: None }
     }
 }
 
@@ -47,7 +52,7 @@ impl Call {
         if self.owing.told {
             return;
         }
-        let wanted = self.creates(cx);
+        let wanted = self.creates();
         if !wanted.is_empty() {
             self.owing.told = true;
             // At once, so that they are made in one commit.
@@ -57,19 +62,17 @@ impl Call {
     }
 
     /// The records that this call creates once its number is known to be unknown, in their order.
-    fn creates(&self, cx: &Cx<'_>) -> Vec<Write> {
+    fn creates(&self) -> Vec<Write> {
         let direction = self.facts.direction;
         let begun = direction == Direction::Incoming || self.rang.is_some() || self.answered.is_some();
         let (Some(line), Some(phone), true) = (&self.facts.line, self.facts.customer, begun) else {
             return Vec::new();
         };
-        let dir = cx.env.directory();
-        let Creation::AtOnce(becomes) = policy::creation(&dir.crm, line, direction, LookupKind::Unknown) else {
+        let Creation::AtOnce(becomes) = policy::creation(&self.owing.mode, line, direction, LookupKind::Unknown) else {
             return Vec::new();
         };
         let Some(owner) = self.owing.owner.clone() else { return Vec::new() };
-        let trunk = self.facts.trunk.as_ref().and_then(|name| dir.trunk(name));
-        let name = policy::name_given(trunk.map(AsRef::as_ref), &self.facts.caller_id.display);
+        let name = self.owing.name.clone();
         becomes.writes(&NewRecord { phone, line: line.number, source: line.source.clone(), owner, name })
     }
 
@@ -120,7 +123,7 @@ impl Call {
             return Vec::new();
         }
         let open = (settled == LookupKind::Undetermined).then_some(self.facts.customer).flatten();
-        let waiting = if open.is_some() && !self.owing.told { self.creates(cx) } else { Vec::new() };
+        let waiting = if open.is_some() && !self.owing.told { self.creates() } else { Vec::new() };
         let mut writes: Vec<_> = waiting.into_iter().map(|write| self.owed(write, open, cx)).collect();
         writes.push(self.owed(Write::ActivityCreate(Box::new(record.clone())), open, cx));
         writes

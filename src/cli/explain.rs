@@ -67,7 +67,7 @@ impl Question<'_> {
         }
         let asked = Asked { line: self.line, lookup: &lookup, rung: &[], now: self.at };
         let Plan { steps, decisions } = plan(dir, &asked, live);
-        let creation = policy::creation(&dir.crm, self.line, Direction::Incoming, lookup.kind());
+        let creation = policy::creation(&dir.crm.mode, self.line, Direction::Incoming, lookup.kind());
         let mut all = vec![lookup.decision(), self.recorded(dir, &lookup, creation)];
         all.extend(decisions);
         let kinds = if let Creation::AtOnce(becomes) = creation { becomes.kinds() } else { &[] };

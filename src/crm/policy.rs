@@ -63,14 +63,14 @@ impl Becomes<'_> {
 }
 
 /// What a call in this direction creates on this line.
-pub fn creation<'a>(rules: &'a CrmRules, line: &'a Line, direction: Direction, lookup: LookupKind) -> Creation<'a> {
+pub fn creation<'a>(mode: &'a CrmMode, line: &'a Line, direction: Direction, lookup: LookupKind) -> Creation<'a> {
     let wanted = match (line.create_for, direction) {
         (CreateFor::Incoming | CreateFor::Any, Direction::Incoming) => true,
         (CreateFor::Outgoing | CreateFor::Any, Direction::Outgoing) => true,
         (CreateFor::Incoming, Direction::Outgoing) | (CreateFor::Outgoing, Direction::Incoming) => false,
         (_, Direction::Internal) => false,
     };
-    let becomes = becomes(rules, line);
+    let becomes = becomes(mode, line);
     match (lookup, line.unknown_client) {
         _ if !wanted => Creation::Nothing,
         (LookupKind::Known | LookupKind::Excluded, _) => Creation::Nothing,
@@ -81,8 +81,8 @@ pub fn creation<'a>(rules: &'a CrmRules, line: &'a Line, direction: Direction, l
 }
 
 /// What a client of this line becomes whom nobody knows, whoever asks for it.
-pub fn becomes<'a>(rules: &'a CrmRules, line: &'a Line) -> Becomes<'a> {
-    match &rules.mode {
+pub fn becomes<'a>(mode: &'a CrmMode, line: &'a Line) -> Becomes<'a> {
+    match mode {
         CrmMode::Classic => Becomes::Lead,
         CrmMode::Simple { client, pipeline } => {
             Becomes::Client { client: *client, pipeline: line.pipeline.as_deref().unwrap_or(pipeline) }
@@ -221,7 +221,7 @@ mod tests {
     /// What comes of it, as a word and the kinds of records.
     fn made(house: House, direction: Direction, lookup: LookupKind) -> String {
         let dir = house.build();
-        let creation = creation(&dir.crm, &dir.lines[0], direction, lookup);
+        let creation = creation(&dir.crm.mode, &dir.lines[0], direction, lookup);
         let kinds = |what: &str, becomes: Becomes<'_>| {
             let kinds: Vec<_> = becomes.kinds().iter().map(|kind| kind.as_str()).collect();
             format!("{what} {}", kinds.join("+"))
@@ -264,7 +264,7 @@ mod tests {
     fn the_deal_is_opened_in_the_lines_own_pipeline_else_in_the_modes() {
         let pipeline = |house: House| {
             let dir = house.build();
-            let Becomes::Client { pipeline, .. } = becomes(&dir.crm, &dir.lines[0]) else { panic!("simple mode") };
+            let Becomes::Client { pipeline, .. } = becomes(&dir.crm.mode, &dir.lines[0]) else { panic!("simple mode") };
             pipeline.to_owned()
         };
         assert_eq!(pipeline(simple(SimpleClient::Contact)), "General");
@@ -278,7 +278,9 @@ mod tests {
         let trusted = dir.trunks.first().map(std::convert::AsRef::as_ref);
         assert_eq!(name_given(trusted, " Paulo Lima "), Some("Paulo Lima".to_owned()));
         assert_eq!(name_given(trusted, "João \"Zé\" 2"), Some("João \"Zé\" 2".to_owned()));
-        for no_name in ["", "+5521976543210", "21 97654-3210", "Anonymous", "unknown", "a\u{1b}[2J", "a\u{202e}b", "a\u{fffd}"] {
+        for no_name in
+            ["", "+5521976543210", "21 97654-3210", "Anonymous", "unknown", "a\u{1b}[2J", "a\u{202e}b", "a\u{fffd}"]
+        {
             assert_eq!(name_given(trusted, no_name), None, "{no_name:?}");
         }
         assert_eq!(name_given(trusted, "paulo@example.com"), None);

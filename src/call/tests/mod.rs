@@ -11,6 +11,7 @@ mod phones;
 mod queue;
 mod redirect;
 mod setup;
+mod simple;
 mod takeover;
 mod transfer;
 mod transfers_table;

@@ -63,7 +63,12 @@ fn idle_pipelines(raw: &Raw, report: &Report) {
     for line in &raw.lines {
         let who = line.number.as_ref().map_or("?", |number| &number.value);
         let place = line.pipeline.as_ref().map(|at| &at.place);
-        idle(place, &format!("line `{who}`: `pipeline`"), "it counts in simple mode: mode = \"simple\" in [crm]", report);
+        idle(
+            place,
+            &format!("line `{who}`: `pipeline`"),
+            "it counts in simple mode: mode = \"simple\" in [crm]",
+            report,
+        );
     }
 }
 

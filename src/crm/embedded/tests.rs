@@ -93,7 +93,9 @@ async fn a_converted_lead_is_known_as_its_client_who_keeps_owner_history_and_num
     house.ends(1, PAULO).await;
     let to = vec![EntityKind::Contact, EntityKind::Company, EntityKind::Deal];
     let name = Some("Paulo".to_owned());
-    let Done::Converted { to, .. } = house.edit(Edit::ConvertLead { lead: 1, to, name, pipeline: None }).await else { panic!() };
+    let Done::Converted { to, .. } = house.edit(Edit::ConvertLead { lead: 1, to, name, pipeline: None }).await else {
+        panic!()
+    };
     assert_eq!(to.iter().map(ToString::to_string).collect::<Vec<_>>(), ["contact:1", "company:1", "deal:1"]);
     let choice = known(house.looks_up(PAULO).await);
     assert_eq!((choice.entity, choice.responsible), (to[0], Some("bruno".into())));
