@@ -3,7 +3,7 @@
 use super::Rules;
 use super::index::Index;
 use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
-use crate::crm::model::{CallRecord, Direction, Effect, EntityKind, EntityRef, Lookup, NewRecord, OwedWrite, Write};
+use crate::crm::model::{CallRecord, Effect, EntityKind, EntityRef, Lookup, NewRecord, OwedWrite, Write};
 use crate::store::rows::{ActivityRow, LeadRow, Rows};
 
 /// What the number was found to be before the write took effect.
@@ -48,13 +48,16 @@ impl Index {
                 self.has_lead(owed.call, lead)
             }
             Write::LeadReassign { to, .. } => self.reassign(owed.call, to, rows),
+            Write::ClientAttach { phone, to } => match finding {
+                Finding::Client(client) => Effect::Void(format!("the number belongs to {client}")),
+                Finding::Nobody | Finding::Excluded => self.attach(*phone, *to, rows),
+            },
             Write::ActivityCreate(record) => self.add_activity(record, &finding, rows),
             Write::CallStarted(_)
             | Write::CallTransferred(_)
             | Write::ContactCreate(_)
             | Write::CompanyCreate(_)
-            | Write::DealCreate { .. }
-            | Write::ClientAttach { .. } => Effect::Void("the embedded CRM has no use for it".to_owned()),
+            | Write::DealCreate { .. } => Effect::Void("the embedded CRM has no use for it".to_owned()),
         }
     }
 
@@ -134,7 +137,7 @@ impl Index {
 
     /// The call's one activity, at the client known when it began, else its lead, else whoever has the number now.
     fn add_activity(&mut self, record: &CallRecord, finding: &Finding, rows: &mut Rows) -> Effect {
-        let phone = far_end(record);
+        let phone = record.customer();
         let lead = self.lead_of.get(&record.id).map(|id| EntityRef { kind: EntityKind::Lead, id: *id });
         let found = match finding {
             Finding::Client(client) => Some(*client),
@@ -182,14 +185,5 @@ fn new_lead(call: CallId, new: &NewRecord, now: Wall) -> LeadRow {
         converted: Vec::new(),
         created: now,
         last_activity: None,
-    }
-}
-
-/// The customer's number: the caller of an incoming call, the callee of an outgoing one.
-fn far_end(record: &CallRecord) -> Option<PhoneNumber> {
-    match record.direction {
-        Direction::Incoming => record.from.parse().ok(),
-        Direction::Outgoing => record.to.parse().ok(),
-        Direction::Internal => None,
     }
 }

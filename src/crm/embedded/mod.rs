@@ -4,6 +4,7 @@
 //! index, one at a time, and committed with the write that asked for it.
 
 mod apply;
+mod attach;
 mod edit;
 mod exceptions;
 mod find;
@@ -135,7 +136,13 @@ impl Crm for Embedded {
             return Some(Err(error));
         }
         let rules = self.inner.rules.load();
-        Some(Ok(self.inner.index.write().apply(owed, up, self.inner.store.now(), &rules, rows)))
+        let now = self.inner.store.now();
+        let mut index = self.inner.index.write();
+        let effect = index.apply(owed, up, now, &rules, rows);
+        if !up {
+            index.move_activity(owed, &effect, now, rows);
+        }
+        Some(Ok(effect))
     }
 
     fn created(&self, call: CallId) -> Vec<EntityRef> {
