@@ -3,6 +3,7 @@
 mod calls;
 mod events;
 mod house;
+mod session;
 
 pub use house::{PresenceBody, Reloaded};
 
@@ -21,6 +22,7 @@ use super::shared::Shared;
 /// All paths under `/api` that ask for a token.
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
+        .routes(routes!(session::sign_in, session::sign_out, session::who))
         .routes(routes!(calls::list))
         .routes(routes!(calls::one))
         .routes(routes!(calls::hang_up))
