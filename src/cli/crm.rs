@@ -317,6 +317,9 @@ fn write_owed(out: &mut String, entry: &OutboxEntry) -> fmt::Result {
     let state = serde_json::to_value(entry.state).map_err(|_| fmt::Error)?;
     let state = state.as_str().unwrap_or_default();
     write!(out, "{} {}  {}  {state} since {}", entry.call, entry.seq, entry.write.as_str(), entry.since)?;
+    if let Some(client) = entry.client {
+        write!(out, ", about {client}")?;
+    }
     write!(out, ", {} tries", entry.attempts)?;
     match &entry.error {
         Some(error) => writeln!(out, ": {}", Inert(error)),

@@ -284,6 +284,9 @@ pub(super) struct OwedWrite {
     error: Option<String>,
     #[schema(format = DateTime)]
     since: String,
+    /// The customer's number.
+    #[schema(required)]
+    client: Option<String>,
 }
 
 /// What came of a reload.
