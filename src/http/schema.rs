@@ -194,10 +194,22 @@ pub(super) struct PassedOver {
 
 #[derive(Serialize, ToSchema)]
 pub(super) enum WriteKind {
+    #[serde(rename = "call.started")]
+    CallStarted,
+    #[serde(rename = "call.transferred")]
+    CallTransferred,
     #[serde(rename = "lead.create")]
     LeadCreate,
+    #[serde(rename = "contact.create")]
+    ContactCreate,
+    #[serde(rename = "company.create")]
+    CompanyCreate,
+    #[serde(rename = "deal.create")]
+    DealCreate,
     #[serde(rename = "lead.reassign")]
     LeadReassign,
+    #[serde(rename = "client.attach")]
+    ClientAttach,
     #[serde(rename = "activity.create")]
     ActivityCreate,
 }
@@ -224,6 +236,53 @@ pub(super) struct EventData {
     /// The kind of a transfer.
     #[schema(required)]
     kind: Option<String>,
+}
+
+/// A call's card.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Card {
+    call: Call,
+    /// Whose number it is; `null`: nobody's.
+    #[schema(required)]
+    client: Option<CardClient>,
+    /// The last calls of the same number, newest first.
+    history: Vec<PastCall>,
+    /// Leads and deals of the number that are open: `lead:3`.
+    open: Vec<String>,
+    /// What may be decided; nothing where it is none.
+    offered: Vec<CardAction>,
+    /// Why that is offered, or nothing is.
+    why: String,
+    /// What was decided.
+    #[schema(required)]
+    decided: Option<CardDecision>,
+}
+
+/// Whose number it is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CardClient {
+    /// `contact:7`.
+    record: String,
+    #[schema(required)]
+    name: Option<String>,
+    #[schema(required)]
+    responsible: Option<String>,
+}
+
+/// An earlier call of the same number.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PastCall {
+    id: String,
+    direction: Direction,
+    #[schema(required)]
+    outcome: Option<Outcome>,
+    #[schema(format = DateTime)]
+    started: String,
+    #[schema(required)]
+    employee: Option<String>,
+    talk_seconds: u32,
+    #[schema(required)]
+    line: Option<String>,
 }
 
 /// Who one is.

@@ -249,8 +249,7 @@ mod tests {
         let (sessions, office, ana) = (sessions(), office("x", false), EmployeeId::from("ana"));
         let tokens: Vec<String> =
             (0..=16).map(|n| sessions.begin(Instant::from_millis(n), &office, &ana, HERE).token).collect();
-        let there: Vec<bool> =
-            tokens.iter().map(|token| sessions.holder(at(1), &office, token).is_some()).collect();
+        let there: Vec<bool> = tokens.iter().map(|token| sessions.holder(at(1), &office, token).is_some()).collect();
         assert_eq!((there[0], there.iter().filter(|there| **there).count()), (false, MOST_OF_ONE));
     }
 

@@ -3,7 +3,7 @@
 use crate::config::fault::{At, Fault, Place, Report};
 use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawQueue, RawTrunk};
 use crate::config::settings::MediaMode;
-use crate::route::directory::{Fallback, UnknownClient};
+use crate::route::directory::Fallback;
 
 /// `mode = "bypass"` beside keys that need media to pass through us. Only what is written is at odds.
 pub(super) fn bypass(raw: &Raw, report: &Report) {
@@ -99,9 +99,7 @@ fn trunk(trunk: &RawTrunk, report: &Report) {
 fn employee(employee: &RawEmployee, report: &Report) {
     let who = format!("employee `{}`", employee.id.as_ref().map_or("?", |id| &id.value));
     let later = |place, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-    later(employee.login.as_ref().map(|at| &at.place), "login", "there is no console yet");
     later(employee.crm_user.as_ref().map(|at| &at.place), "crm_user", "it counts with an external CRM");
-    later(on(employee.admin.as_ref()), "role", "there are no sessions yet: whoever has the API's token is an admin");
 }
 
 fn queue(queue: &RawQueue, report: &Report) {
@@ -117,9 +115,6 @@ fn line(line: &RawLine, report: &Report) {
     let who = format!("line `{}`", line.number.as_ref().map_or("?", |number| &number.value));
     let pipeline = line.pipeline.as_ref().map(|at| &at.place);
     warn(pipeline, &format!("{who}: `pipeline`"), "it counts in simple mode", report);
-    let offer = line.unknown_client.as_ref().filter(|client| client.value == UnknownClient::Offer);
-    let help = "there is no call card yet: nothing is created, and nothing offered";
-    warn(offer.map(|at| &at.place), &format!("{who}: \"offer\""), help, report);
 }
 
 /// Where a flag is set.

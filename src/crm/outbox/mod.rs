@@ -111,9 +111,7 @@ impl<C: Crm> Outbox<C> {
         self.inner.store.append(|rows| {
             rows.calls.insert(call, record);
             self.place(writes, false, rows);
-            if self.inner.owed.lock().end(call) {
-                self.inner.crm.call_settled(call);
-            }
+            self.inner.ends(call);
             rows.wait()
         })
     }

@@ -1,6 +1,7 @@
 //! `/api`: what an admin's programs see of the house and ask of it.
 
 mod calls;
+mod card;
 mod events;
 mod house;
 mod session;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(calls::one))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::transfer))
+        .routes(routes!(card::card, card::press))
         .routes(routes!(events::listen))
         .routes(routes!(house::presence, house::set_presence))
         .routes(routes!(house::outbox))
