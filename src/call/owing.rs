@@ -36,6 +36,27 @@ impl Owing {
     pub(super) fn of(owner: Option<EmployeeId>, mode: CrmMode, name: Option<String>) -> Self {
         Self { mode, name, seq: 0, told: false, owner, created: Vec::new(), late: None }
     }
+
+    /// Whether what the call creates has been asked for.
+    pub(super) fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// Who owns, or would own, what it creates.
+    pub(super) fn owner(&self) -> Option<&EmployeeId> {
+        self.owner.as_ref()
+    }
+
+    /// What an answer after the deadline has settled.
+    pub(super) fn settled(&self) -> Option<LookupKind> {
+        self.late
+    }
+
+    /// The call card asks for it, and it is this one's at first.
+    pub(super) fn promise(&mut self, owner: Option<EmployeeId>) {
+        self.told = true;
+        self.owner = owner;
+    }
 }
 
 impl Call {
@@ -151,7 +172,7 @@ impl Call {
                     self.publish_record("lead.reassigned", record, Some(from), Some(to.clone()), cx);
                 }
             }
-            Some(Effect::Void(_) | Effect::Activity { .. }) | None => {}
+            Some(Effect::Attached(_) | Effect::Void(_) | Effect::Activity { .. }) | None => {}
         }
     }
 
@@ -178,6 +199,14 @@ impl Call {
         cx.out.push(CallAction::Tell(vec![owed]));
     }
 
+    /// Asks for these, in this order.
+    pub(super) fn tell_all(&mut self, writes: Vec<Write>, after_lookup: Option<PhoneNumber>, cx: &mut Cx<'_>) {
+        if !writes.is_empty() {
+            let owed = writes.into_iter().map(|write| self.owed(write, after_lookup, cx)).collect();
+            cx.out.push(CallAction::Tell(owed));
+        }
+    }
+
     fn owed(&mut self, write: Write, after_lookup: Option<PhoneNumber>, cx: &Cx<'_>) -> OwedWrite {
         let seq = self.owing.seq;
         self.owing.seq += 1;
@@ -195,6 +224,7 @@ pub(crate) fn told(news: &WriteNews) -> String {
             let records: Vec<_> = moved.iter().map(|(record, from)| format!("{record} from {from}")).collect();
             format!("{} to {to}", records.join(", "))
         }
+        Effect::Attached(to) => format!("the number stands on {to} now"),
         Effect::Void(why) => why.clone(),
         Effect::Activity { id, attached_to: Some(at) } => format!("activity:{id} at {at}"),
         Effect::Activity { id, attached_to: None } => format!("activity:{id}"),

@@ -4,9 +4,7 @@
 use crate::base::phone::{self, Context, Kind};
 use crate::base::{EmployeeId, is_harmful};
 use crate::crm::model::{Direction, EntityKind, LookupKind, NewRecord, Outcome, Write};
-use crate::route::directory::{
-    CreateFor, CrmMode, CrmRules, Directory, LeadOwner, Line, SimpleClient, Trunk, UnknownClient,
-};
+use crate::route::directory::{CreateFor, CrmMode, Directory, LeadOwner, Line, SimpleClient, Trunk, UnknownClient};
 
 /// What a call makes of a client whom nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

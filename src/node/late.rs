@@ -100,7 +100,8 @@ fn publications(news: &WriteNews) -> Vec<Late> {
             from: Some(from.clone()),
             to: Some(to.clone()),
         })),
-        Some(Effect::Created { made: false, .. } | Effect::Void(_) | Effect::Activity { .. }) | None => {}
+        Some(Effect::Created { made: false, .. } | Effect::Attached(_) | Effect::Void(_) | Effect::Activity { .. })
+        | None => {}
     }
     late
 }

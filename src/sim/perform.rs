@@ -51,7 +51,7 @@ impl Sim {
             }
             CallAction::Say { to, word } => self.at(self.words_take, Event::Said { from: id, to, word }),
             CallAction::Transferred { kind, result } => self.transfers.push((kind, result)),
-            CallAction::Silent(_) | CallAction::PostDialDelay(_) => {}
+            CallAction::Silent(_) | CallAction::PostDialDelay(_) | CallAction::CardTaken => {}
             CallAction::Finish => {
                 let call = self.calls.remove(&id).expect("only a call that is there finishes");
                 assert_eq!(call.next_wakeup(), None, "a finished call has no timer left");

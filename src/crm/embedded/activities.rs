@@ -2,14 +2,14 @@
 
 use super::index::Index;
 use crate::base::PhoneNumber;
-use crate::crm::model::{CallRecord, Direction, Effect, EntityKind, EntityRef};
+use crate::crm::model::{CallRecord, Effect, EntityKind, EntityRef};
 use crate::store::rows::{ActivityRow, Rows};
 
 impl Index {
     /// The call's one activity: at the client known when it began, else at what it made, else at whom a later lookup
     /// `found`, else at whoever has the number now.
     pub(super) fn add_activity(&mut self, record: &CallRecord, found: Option<EntityRef>, rows: &mut Rows) -> Effect {
-        let phone = far_end(record);
+        let phone = record.customer();
         let has_number = || phone.and_then(|phone| self.best_having(phone));
         let first = record.client.or_else(|| self.client_made(record)).or(found);
         let attached_to = first.and_then(|at| self.standing(at)).or_else(has_number);
@@ -33,14 +33,5 @@ impl Index {
             at.kind == EntityKind::Lead && self.leads.get(&at.id).is_none_or(|lead| lead.status == "junk")
         };
         self.having(phone).into_iter().find(|at| !is_junk(at)).and_then(|at| self.standing(at))
-    }
-}
-
-/// The customer's number: the caller of an incoming call, the callee of an outgoing one.
-fn far_end(record: &CallRecord) -> Option<PhoneNumber> {
-    match record.direction {
-        Direction::Incoming => record.from.parse().ok(),
-        Direction::Outgoing => record.to.parse().ok(),
-        Direction::Internal => None,
     }
 }

@@ -41,8 +41,12 @@ impl Index {
             Write::CompanyCreate(new) => self.create(EntityKind::Company, new, &by, rows),
             Write::DealCreate { new, pipeline } => self.open_deal(new, pipeline, &by, rows),
             Write::LeadReassign { to, .. } => self.reassign(owed.call, to, rows),
+            Write::ClientAttach { phone, to } => match found {
+                Some(client) => Effect::Void(format!("the number belongs to {client}")),
+                None => self.attach(*phone, *to, rows),
+            },
             Write::ActivityCreate(record) => self.add_activity(record, found, rows),
-            Write::CallStarted(_) | Write::CallTransferred(_) | Write::ClientAttach { .. } => {
+            Write::CallStarted(_) | Write::CallTransferred(_) => {
                 Effect::Void("the embedded CRM has no use for it".to_owned())
             }
         }

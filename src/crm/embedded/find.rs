@@ -63,6 +63,27 @@ pub struct FoundDeal {
     pub source: Option<String>,
 }
 
+impl Found {
+    /// Its leads that are neither junk nor converted, and its deals.
+    pub fn open(&self) -> Vec<EntityRef> {
+        let leads = self.leads.iter().filter(|lead| !matches!(lead.status.as_str(), "junk" | "converted"));
+        let leads = leads.map(|lead| EntityRef { kind: EntityKind::Lead, id: lead.id });
+        leads.chain(self.deals.iter().map(|deal| EntityRef { kind: EntityKind::Deal, id: deal.id })).collect()
+    }
+
+    /// Who owns one of its records.
+    pub fn responsible(&self, of: EntityRef) -> Option<EmployeeId> {
+        let client =
+            |all: &[FoundClient]| all.iter().find(|one| one.id == of.id).and_then(|one| one.responsible.clone());
+        match of.kind {
+            EntityKind::Contact => client(&self.contacts),
+            EntityKind::Company => client(&self.companies),
+            EntityKind::Lead => self.leads.iter().find(|lead| lead.id == of.id)?.responsible.clone(),
+            EntityKind::Deal => self.deals.iter().find(|deal| deal.id == of.id)?.responsible.clone(),
+        }
+    }
+}
+
 /// Finds a number in the store that this process has open.
 ///
 /// `of_the_house` tells numbers that the files keep out of the CRM: employees' own, and our lines.

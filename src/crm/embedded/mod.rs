@@ -5,6 +5,7 @@
 
 mod activities;
 mod apply;
+mod attach;
 mod convert;
 mod create;
 mod edit;
@@ -143,7 +144,13 @@ impl Crm for Embedded {
             return Some(Err(error));
         }
         let rules = self.inner.rules.load();
-        Some(Ok(self.inner.index.write().apply(owed, up, self.inner.store.now(), &rules, rows)))
+        let now = self.inner.store.now();
+        let mut index = self.inner.index.write();
+        let effect = index.apply(owed, up, now, &rules, rows);
+        if !up {
+            index.move_activity(owed, &effect, now, rows);
+        }
+        Some(Ok(effect))
     }
 
     fn created(&self, call: CallId) -> Vec<EntityRef> {

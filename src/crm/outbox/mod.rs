@@ -105,6 +105,17 @@ impl<C: Crm> Outbox<C> {
         })
     }
 
+    /// Commits what an ended call came to owe after its record, which is written anew; resolves after the commit.
+    pub fn amend(&self, record: CallRecord, writes: Vec<OwedWrite>) -> oneshot::Receiver<()> {
+        let call = record.id;
+        self.inner.store.append(|rows| {
+            rows.calls.insert(call, record);
+            self.place(writes, false, rows);
+            self.inner.ends(call);
+            rows.wait()
+        })
+    }
+
     /// A call has ended that leaves no record.
     pub fn call_ended(&self, call: CallId) {
         self.inner.crm.call_ended(call);
