@@ -7,6 +7,7 @@ use super::cx::Cx;
 use super::ending::Reply;
 use super::handover::Leaving;
 use super::join::Join;
+use super::patience::Kept;
 use super::transfer::{Taken, Transfer};
 use super::{Call, Phase};
 use crate::base::{Instant, LegId};
@@ -26,6 +27,8 @@ pub(super) struct Bridge {
     late_acks: SmallVec<[LateAck; 1]>,
     /// Re-INVITEs that told one side what the other's refresh changed.
     told: SmallVec<[RequestId; 1]>,
+    /// An offer that waits until the other leg may be offered something.
+    pub(super) kept: Option<Kept>,
     /// A transfer under way.
     pub(super) transfer: Option<Box<Transfer>>,
     /// A new party who has answered and gets her media agreed with the one who stayed.
@@ -70,6 +73,7 @@ impl Bridge {
             relays: SmallVec::new(),
             late_acks,
             told: SmallVec::new(),
+            kept: None,
             transfer: None,
             join: None,
             leaving: SmallVec::new(),
@@ -100,14 +104,25 @@ impl Bridge {
     pub(super) fn next_wakeup(&self) -> Instant {
         let transfer = self.transfer.as_ref().and_then(|t| t.next_wakeup());
         let join = self.join.as_ref().and_then(|j| j.retry);
+        let kept = self.kept.as_ref().map(|kept| kept.until);
         let leaving = self.leaving.iter().filter_map(Leaving::next_wakeup);
-        [transfer, join].into_iter().flatten().chain(leaving).fold(self.longest, Instant::min)
+        [transfer, join, kept].into_iter().flatten().chain(leaving).fold(self.longest, Instant::min)
     }
 }
 
 impl Call {
     /// While two talk.
-    pub(super) fn talking(&mut self, mut bridge: Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
+    pub(super) fn talking(&mut self, bridge: Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
+        match self.talk(bridge, event, cx) {
+            Phase::Talking(mut bridge) => {
+                self.pass_kept(&mut bridge, cx);
+                Phase::Talking(bridge)
+            }
+            other => other, // the end of its sender's leg has answered what was kept
+        }
+    }
+
+    fn talk(&mut self, mut bridge: Bridge, event: LegEvent, cx: &mut Cx<'_>) -> Phase {
         let event = match self.transfer_event(&mut bridge, event, cx) {
             Taken::Not(event) => event,
             Taken::Done(next) => return next.phase(bridge),
@@ -115,6 +130,7 @@ impl Call {
         match event {
             LegEvent::ReInvited { request, offer } => self.relay_offer(&mut bridge, request, offer.as_ref(), true, cx),
             LegEvent::Updated { request, offer, .. } => self.relay_offer(&mut bridge, request, Some(&offer), false, cx),
+            LegEvent::Withdrawn { request } => self.withdrawn(&mut bridge, request, cx),
             LegEvent::Passing { request, method, body, info_package } => match bridge.peer(request.leg) {
                 Some(peer) if self.ua.is_up(peer) => {
                     let to = self.ua.pass(cx.now, peer, method, body, info_package, &mut cx.agent);
@@ -146,7 +162,7 @@ impl Call {
         Phase::Talking(bridge)
     }
 
-    fn relay_offer(
+    pub(super) fn relay_offer(
         &mut self,
         bridge: &mut Bridge,
         request: RequestId,
@@ -161,10 +177,8 @@ impl Call {
         let Some(peer) = bridge.peer(request.leg).filter(|peer| self.ua.is_up(*peer)) else {
             return self.answer_alone(request, offer, cx);
         };
-        // RFC 3261 §14.1: "a UAC MUST NOT initiate a new INVITE transaction within a dialog while another INVITE
-        // transaction is in progress in either direction": the asker is told so by 491.
         if !self.ua.may_offer(peer) {
-            return self.ua.answer(cx.now, request, 491, None, &mut cx.agent);
+            return self.keep_or_refuse(bridge, (request, peer), offer, by_invite, cx);
         }
         if let Some(leg) = self.leg_mut(request.leg) {
             leg.hear(offer);

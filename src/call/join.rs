@@ -144,6 +144,8 @@ impl Call {
                     NewParty::Called if before.is_some_and(|before| sdp::same_media(&before, &answer)) => {
                         return Next::GoesOn;
                     }
+                    // She offers something herself: what comes of that agrees the media both ways.
+                    _ if bridge.kept.as_ref().is_some_and(|kept| kept.is_of(join.joined)) => return Next::GoesOn,
                     NewParty::Called | NewParty::Moved | NewParty::Waits => {}
                 }
                 bridge.join = Some(Join { step: Step::Tells(answer), ..join });

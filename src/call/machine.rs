@@ -364,6 +364,7 @@ impl Call {
             | LegEvent::Acked { .. }
             | LegEvent::Progress { .. }
             | LegEvent::Identified { .. }
+            | LegEvent::Withdrawn { .. }
             | LegEvent::Replied { .. } => {}
         }
     }

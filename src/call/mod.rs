@@ -3,7 +3,7 @@
 //! pushes actions.
 //!
 //! The way through a call is the way through these files: `setup` asks and hunts (`hunt`; `outside`: by which trunk and
-//! as whom; `redirect`: where a phone sends it on), `bridge` carries what two parties say inside their dialogs,
+//! as whom; `redirect`: where a phone sends it on), `bridge` carries what two parties say inside their dialogs (`patience`: once it may go),
 //! `transfer` hands one of them on (`between`: to whom she talks with in another call, `takeover`: to who calls in,
 //! `connected`: inside the PBX; `join`: with media; `handover`: and what follows), `ending` makes the record;
 //! `owing` keeps what the CRM is told on the way, [`ladder`] what an operator reads afterwards, `lamp` what colleagues see.
@@ -30,6 +30,7 @@ mod leg;
 mod machine;
 mod outside;
 mod owing;
+mod patience;
 mod phones;
 mod records;
 mod redirect;

@@ -256,6 +256,7 @@ impl Call {
         if bridge.join.as_ref().is_some_and(|j| j.retry.is_some_and(|at| at <= now)) {
             self.try_join(&mut bridge, cx);
         }
+        self.pass_kept(&mut bridge, cx);
         let mut next = Next::GoesOn;
         if let Some(mut transfer) = bridge.transfer.take_if(|t| t.next_wakeup().is_some_and(|at| at <= now)) {
             if let Some(hunt) = transfer.hunt_mut() {

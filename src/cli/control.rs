@@ -82,6 +82,11 @@ impl Control {
         self.ask(Method::PUT, path, serde_json::to_vec(body)?.into()).await
     }
 
+    /// Takes something back.
+    pub async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ControlError> {
+        self.ask(Method::DELETE, path, Bytes::new()).await
+    }
+
     async fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Bytes) -> Result<T, ControlError> {
         let request = Request::builder()
             .method(method)

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::future::Future;
-use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use crate::base::{CallId, EmployeeId, is_harmful};
 use crate::crm::desk::{self, Answer, DeskError, ListedException, OfTheHouse, Request};
-use crate::crm::embedded::{self, Done, Edit, Found, Rules};
+use crate::crm::embedded::{Done, Edit, Found, Rules};
 use crate::crm::model::{EntityKind, EntityRef};
 use crate::crm::outbox::Which;
 use crate::route::directory::Directory;
@@ -79,6 +78,15 @@ pub enum CrmCommand {
     },
 }
 
+/// What is not one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// To be put to the CRM.
+    Request(Request),
+    /// A file to be imported.
+    Import(PathBuf),
+}
+
 /// A client to be added.
 #[derive(Args, Debug, Clone)]
 pub struct NewClient {
@@ -117,8 +125,8 @@ pub struct Chosen {
 }
 
 impl CrmCommand {
-    /// What it asks; reads the file that `import` names.
-    pub fn request(self) -> io::Result<Request> {
+    /// What it asks.
+    pub fn asked(self) -> Asked {
         let add = |kind, new: NewClient| Edit::AddClient {
             kind,
             name: new.name,
@@ -126,7 +134,8 @@ impl CrmCommand {
             responsible: new.responsible,
             email: new.email,
         };
-        Ok(match self {
+        Asked::Request(match self {
+            Self::Import { file } => return Asked::Import(file),
             Self::Find { phone } => Request::Find { phone },
             Self::Exceptions => Request::Exceptions,
             Self::AddContact(new) => Request::Edit(add(EntityKind::Contact, new)),
@@ -138,7 +147,6 @@ impl CrmCommand {
             Self::SetOwner { record, responsible } => Request::Edit(Edit::SetOwner { record, responsible }),
             Self::AddException { value, comment } => Request::Edit(Edit::AddException { value, comment }),
             Self::RemoveException { value } => Request::Edit(Edit::RemoveException { value }),
-            Self::Import { file } => Request::Edit(Edit::Import { csv: std::fs::read_to_string(file)? }),
         })
     }
 }
@@ -217,13 +225,16 @@ pub fn json(answer: &Answer) -> serde_json::Value {
 
 /// What to say of owners who are none of the house: nothing is wrong, but no phone of theirs will ring.
 pub(super) fn nobody(request: &Request, directory: &Directory) -> Option<String> {
-    let named = match request {
+    match request {
         Request::Edit(Edit::AddClient { responsible, .. } | Edit::SetOwner { responsible, .. }) => {
-            BTreeSet::from([responsible.clone()])
+            strangers(&BTreeSet::from([responsible.clone()]), directory)
         }
-        Request::Edit(Edit::Import { csv }) => embedded::responsibles(csv),
-        _ => BTreeSet::new(),
-    };
+        _ => None,
+    }
+}
+
+/// The same of those that a file names.
+pub(super) fn strangers(named: &BTreeSet<EmployeeId>, directory: &Directory) -> Option<String> {
     let strangers: Vec<String> = named
         .iter()
         .filter(|id| directory.employee(id).is_none())
@@ -239,11 +250,6 @@ pub(super) fn nobody(request: &Request, directory: &Directory) -> Option<String>
             first.join(", ")
         )
     })
-}
-
-/// Whether the answer is no: nothing of a file could be taken in.
-pub fn is_no(answer: &Answer) -> bool {
-    matches!(answer, Answer::Done(Done::Imported { added: 0, updated: 0, rejected }) if !rejected.is_empty())
 }
 
 /// The answer as a person reads it.
@@ -348,15 +354,11 @@ fn write_done(out: &mut String, done: &Done) -> fmt::Result {
         }
         Done::Excepted { value } => writeln!(out, "{} stays out of the CRM", Inert(value)),
         Done::Unexcepted { value } => writeln!(out, "{} is no exception any more", Inert(value)),
-        Done::Imported { added, updated, rejected } => {
-            writeln!(out, "{added} added, {updated} brought up to date, {} left out", rejected.len())?;
-            rejected.iter().try_for_each(|row| writeln!(out, "  line {}: {}", row.line, Inert(&row.why)))
-        }
     }
 }
 
 /// Text from outside on its way to a terminal: nothing in it moves the cursor or colours the screen.
-struct Inert<'a>(&'a str);
+pub(super) struct Inert<'a>(pub(super) &'a str);
 
 impl fmt::Display for Inert<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod explain;
 mod fake_bitrix24;
 pub mod foresee;
+mod import;
 mod log;
 pub mod number;
 mod out;
@@ -26,10 +27,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use self::crm::{CrmCommand, OutboxCommand};
-use self::reach::{Failure, House};
+use self::crm::{Asked, CrmCommand, OutboxCommand};
+use self::reach::House;
 use crate::base::{CallId, EmployeeId};
-use crate::crm::desk::Request;
 use crate::http::page::CallQuery;
 use crate::route::plan::Presence;
 
@@ -126,7 +126,10 @@ pub fn main() -> ExitCode {
         Command::FakeBitrix24 { listen, contacts } => fake_bitrix24::run(listen, contacts.as_deref()),
         Command::Explain(asked) => House::open(&config).and_then(|house| foresee::run(&house, &asked, json)),
         Command::Crm(command) => House::open(&config).and_then(|house| {
-            let request = crm_request(command)?;
+            let request = match command.asked() {
+                Asked::Request(request) => request,
+                Asked::Import(file) => return import::run(&house, &file, json),
+            };
             if let Some(note) = crm::nobody(&request, house.directory()) {
                 eprintln!("{note}");
             }
@@ -173,15 +176,6 @@ fn in_one_line(words: &str) -> String {
         line.push_str(part);
     }
     line + "; --help behind the command says more"
-}
-
-/// What the command asks; the file that it names must be there.
-fn crm_request(command: CrmCommand) -> Result<Request, Failure> {
-    let file = match &command {
-        CrmCommand::Import { file } => file.display().to_string(),
-        _ => String::new(),
-    };
-    command.request().map_err(|cause| Failure::No(format!("{file} cannot be read: {cause}; name a CSV file in UTF-8")))
 }
 
 #[cfg(test)]

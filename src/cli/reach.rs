@@ -10,7 +10,7 @@ use super::{crm, out};
 use crate::base::PhoneNumber;
 use crate::config::{self, Settings};
 use crate::crm::desk::{Answer, DeskError, Request};
-use crate::crm::embedded::Rules;
+use crate::crm::embedded::{EditError, Rules};
 use crate::node::Clock;
 use crate::route::directory::Directory;
 use crate::store::{self, Reader, Store, StoreError};
@@ -40,6 +40,8 @@ pub(super) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Desk(#[from] DeskError),
+    #[error(transparent)]
+    Edit(#[from] EditError),
     #[error(
         "a running ramal holds the store {}, and nobody answers on http.control {}: name the file that it runs by \
          with --config, and run this in its folder",
@@ -88,11 +90,16 @@ impl House {
 
     /// The store, to write.
     pub(super) async fn store(&self) -> Result<Store, Failure> {
-        match Store::open(&self.store_url(), usize::MAX, clock()).await {
+        match self.open_store().await {
             Ok(store) => Ok(store),
             Err(StoreError::InUse(_)) => Err(self.out_of_reach()),
             Err(fault) => Err(fault.into()),
         }
+    }
+
+    /// The same; that somebody holds it is the caller's to know.
+    pub(super) async fn open_store(&self) -> Result<Store, StoreError> {
+        Store::open(&self.store_url(), usize::MAX, clock()).await
     }
 
     /// What the file says to the embedded CRM.
@@ -117,10 +124,10 @@ impl House {
             true => out::json(&crm::json(&answer)),
             false => out::text(&crm::text(&answer)),
         }
-        Ok(if crm::is_no(&answer) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        Ok(ExitCode::SUCCESS)
     }
 
-    fn out_of_reach(&self) -> Failure {
+    pub(super) fn out_of_reach(&self) -> Failure {
         Failure::OutOfReach { store: self.settings.store.path.clone(), socket: self.settings.http.control.clone() }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Backend;
-use super::embedded::{Done, Edit, EditError, Embedded, Found, Rules, find, find_beside};
+use super::embedded::{Done, Edit, EditError, Embedded, Found, Rules, find, find_beside, is_under_way};
 use super::outbox::{Outbox, Which};
 use crate::base::{PhoneNumber, Wall};
 use crate::store::{OutboxEntry, Reader, Store, StoreError};
@@ -111,6 +111,7 @@ pub async fn answer_beside(
     of_the_house: OfTheHouse<'_>,
 ) -> Result<Option<Answer>, DeskError> {
     Ok(match request {
+        Request::Find { .. } if is_under_way(reader).await? => None,
         Request::Find { phone } => Some(Answer::Found(find_beside(reader, rules, phone, of_the_house).await?)),
         Request::Exceptions => Some(Answer::Exceptions(exceptions(reader, rules).await?)),
         Request::OutboxList => Some(Answer::Outbox(reader.outbox().await?)),

@@ -9,12 +9,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::api::Body;
+use super::api::{Body, Named};
 use super::error::{ApiError, no_such_method, no_such_path};
 use super::guard;
 use super::shared::Shared;
 use crate::base::{EmployeeId, Wall};
 use crate::crm::desk::{self, Answer, DeskError, Request};
+use crate::crm::embedded::{EditError, Embedded, Entry, ImportError, Progress};
 use crate::crm::model::{CallState, Lookup, NoAnswer};
 use crate::crm::{Crm, WhoCalls};
 use crate::route::plan::Presence;
@@ -24,6 +25,9 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/desk", post(desk))
         .route("/lookup", post(lookup))
         .route("/live", get(live))
+        .route("/import", post(begin_import))
+        .route("/import/{import}", post(import_slice).get(import_progress).delete(drop_import))
+        .route("/import/{import}/publish", post(publish_import))
         .layer(DefaultBodyLimit::max(guard::LARGEST_IMPORT))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -60,6 +64,37 @@ async fn lookup(State(shared): State<Arc<Shared>>, Body(asked): Body<WhoCalls>) 
     })
 }
 
+async fn begin_import(State(shared): State<Arc<Shared>>) -> Result<Json<u64>, ApiError> {
+    Ok(Json(embedded(&shared)?.begin_import().map_err(DeskError::from)?))
+}
+
+async fn import_slice(
+    State(shared): State<Arc<Shared>>,
+    Named(import): Named<u64>,
+    Body(slice): Body<Vec<Entry>>,
+) -> Result<Json<Progress>, ApiError> {
+    Ok(Json(embedded(&shared)?.import_slice(import, slice).await.map_err(DeskError::from)?))
+}
+
+async fn publish_import(State(shared): State<Arc<Shared>>, Named(import): Named<u64>) -> Result<Json<()>, ApiError> {
+    Ok(Json(embedded(&shared)?.publish_import(import).await.map_err(DeskError::from)?))
+}
+
+async fn import_progress(
+    State(shared): State<Arc<Shared>>,
+    Named(import): Named<u64>,
+) -> Result<Json<Progress>, ApiError> {
+    Ok(Json(embedded(&shared)?.import_progress(import).map_err(DeskError::from)?))
+}
+
+async fn drop_import(State(shared): State<Arc<Shared>>, Named(import): Named<u64>) -> Result<Json<()>, ApiError> {
+    Ok(Json(embedded(&shared)?.drop_import(import).await.map_err(DeskError::from)?))
+}
+
+fn embedded(shared: &Shared) -> Result<&Embedded, DeskError> {
+    shared.node.outbox().crm().embedded().ok_or(DeskError::Elsewhere)
+}
+
 async fn live(State(shared): State<Arc<Shared>>) -> Result<Json<LiveFacts>, ApiError> {
     let mut facts =
         LiveFacts { last_rung: shared.reader().last_rung().await?.into_iter().collect(), ..LiveFacts::default() };
@@ -85,6 +120,10 @@ impl From<DeskError> for ApiError {
     fn from(fault: DeskError) -> Self {
         match fault {
             DeskError::Store(cause) => cause.into(),
+            DeskError::Edit(EditError::Store(cause)) => cause.into(),
+            DeskError::Edit(EditError::Import(ImportError::UnderWay)) => {
+                Self::new(StatusCode::CONFLICT, "import_under_way", fault.to_string())
+            }
             DeskError::Elsewhere => Self::new(StatusCode::CONFLICT, "elsewhere", fault.to_string()),
             DeskError::Edit(_) => Self::unprocessable(fault.to_string()),
         }

@@ -11,8 +11,8 @@ use super::error::ApiError;
 
 /// Bytes that a request's body may have; the largest of the public API is a few dozen.
 pub(super) const LARGEST_BODY: usize = 64 << 10;
-/// Bytes that `ramal crm import` may send.
-pub(super) const LARGEST_IMPORT: usize = 256 << 20;
+/// Bytes that a slice of `ramal crm import` may have: 500 contacts with long names.
+pub(super) const LARGEST_IMPORT: usize = 4 << 20;
 
 /// Reading the request and deciding the answer may take this long; a stream that follows is not meant.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);

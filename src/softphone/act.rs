@@ -48,6 +48,8 @@ pub enum Act {
     Refresh,
     /// Re-INVITE that leaves the offer to the other side.
     OfferlessReinvite,
+    /// CANCEL of her re-INVITE.
+    Withdraw,
     /// UPDATE with an offer.
     Update,
     /// The same before the answer.
@@ -142,6 +144,7 @@ impl Party {
             Act::OfferlessReinvite if may_offer => {
                 self.ua.reinvite(now, self.leg, None, out);
             }
+            Act::Withdraw => self.ua.withdraw(now, self.leg, out),
             Act::Update if may_offer => {
                 self.version += 1;
                 let sdp = self.sdp();

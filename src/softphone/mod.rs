@@ -234,7 +234,7 @@ impl Party {
                 });
                 self.ua.answer(now, request, 200, None, out);
             }
-            LegEvent::Identified { .. } => {}
+            LegEvent::Identified { .. } | LegEvent::Withdrawn { .. } => {}
             LegEvent::Referred { request, .. } => self.ua.answer(now, request, 603, None, out),
             LegEvent::Bye { request } => {
                 self.log.push("bye".to_owned());

@@ -132,7 +132,7 @@ impl Reader {
         Ok(records)
     }
 
-    /// What a CRM elsewhere has left here under keys that begin so.
+    /// what a CRM has left here under keys that begin so.
     pub async fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
         let sql = "SELECT key, value FROM crm_notes WHERE substr(key, 1, length($1)) = $1 ORDER BY key";
         let note = |cells: &Cells<'_>| Ok((cells.text(0)?, cells.text(1)?));

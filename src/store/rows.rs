@@ -166,7 +166,7 @@ pub struct CrmRows {
     pub attached_activities: BTreeMap<CallId, EntityRef>,
     /// Exceptions by value; `None` takes one away.
     pub exceptions: BTreeMap<String, Option<ExceptionRow>>,
-    /// What a CRM elsewhere wants kept here, by its own keys; `None` takes one away.
+    /// What a CRM wants kept here, by its own keys; `None` takes one away.
     pub notes: BTreeMap<String, Option<String>>,
 }
 

@@ -7,6 +7,7 @@ mod crm;
 mod dialogs;
 mod lamps;
 mod loss;
+mod patience;
 mod phones;
 mod queue;
 mod redirect;

@@ -15,7 +15,10 @@ enum Commands {
 
 fn request(line: &str) -> Request {
     match Commands::try_parse_from(line.split('|')).unwrap() {
-        Commands::Crm(command) => command.request().unwrap(),
+        Commands::Crm(command) => match command.asked() {
+            Asked::Request(request) => request,
+            Asked::Import(file) => panic!("an import of {}", file.display()),
+        },
         Commands::Outbox(command) => command.request(),
     }
 }

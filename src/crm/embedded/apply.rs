@@ -29,6 +29,7 @@ pub(super) struct By {
 impl Index {
     /// Puts one write into effect. `up`: its call goes on.
     pub(super) fn apply(&mut self, owed: &OwedWrite, up: bool, now: Wall, rules: &Rules, rows: &mut Rows) -> Effect {
+        self.settle_client(owed, now, rows);
         let found = match self.find_first(owed, rules) {
             Finding::Excluded => return Effect::Void("the number is on the exception list".to_owned()),
             Finding::Client(client) => Some(client),
@@ -48,6 +49,20 @@ impl Index {
             Write::ActivityCreate(record) => self.add_activity(record, found, rows),
             Write::CallStarted(_) | Write::CallTransferred(_) => {
                 Effect::Void("the embedded CRM has no use for it".to_owned())
+            }
+        }
+    }
+
+    /// An import's word on the customer counts before the call's.
+    fn settle_client(&mut self, owed: &OwedWrite, now: Wall, rows: &mut Rows) {
+        if self.pending.is_some() {
+            let of_record = match &owed.write {
+                Write::ActivityCreate(record) => record.customer(),
+                Write::LeadCreate(new) | Write::ContactCreate(new) | Write::CompanyCreate(new) => Some(new.phone),
+                _ => None,
+            };
+            for phone in [owed.after_lookup, owed.client, of_record].into_iter().flatten() {
+                self.settle(phone, now, rows);
             }
         }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::convert::Conversion;
 use super::exceptions::ExceptionValue;
-use super::import::{self, Rejected};
+use super::import::ImportError;
 use super::index::Index;
 use super::{Embedded, numbers};
 use crate::base::{EmployeeId, PhoneNumber, Wall};
@@ -67,11 +67,6 @@ pub enum Edit {
         /// The number or address.
         value: String,
     },
-    /// Contacts from a CSV file with the columns name, phone, responsible and, where wanted, email, company.
-    Import {
-        /// The file's text.
-        csv: String,
-    },
 }
 
 /// What a change came to.
@@ -105,15 +100,6 @@ pub enum Done {
         /// As it stood there.
         value: String,
     },
-    /// A file was read.
-    Imported {
-        /// New contacts.
-        added: usize,
-        /// Contacts of the same name and number that were there, now as the file has them.
-        updated: usize,
-        /// Rows that were left out.
-        rejected: Vec<Rejected>,
-    },
 }
 
 /// Why a change was not made.
@@ -143,6 +129,9 @@ pub enum EditError {
     /// It is not on the list.
     #[error("`{0}` is not on the list; `ramal crm exceptions` shows it")]
     NoSuchException(String),
+    /// An import does not go on.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// It could not be committed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -152,9 +141,7 @@ impl Embedded {
     /// Makes one change; returns once it is committed.
     pub async fn edit(&self, edit: Edit) -> Result<Done, EditError> {
         let country = self.inner.rules.load().country.clone();
-        if let Edit::Import { csv } = &edit {
-            return import::run(self, csv, &country).await;
-        }
+        self.folded().await;
         self.change(|index, now, rows| index.edit(edit, &country, now, rows)).await?
     }
 
@@ -216,7 +203,6 @@ impl Index {
                 rows.crm.exceptions.insert(value.text(), None);
                 Ok(Done::Unexcepted { value: value.text() })
             }
-            Edit::Import { csv: _ } => unreachable!("`Embedded::edit` imports in portions"),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! `ramal crm find`: all that the CRM knows of a number, as the command prints it.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::edit::EditError;
 use super::index::Index;
-use super::{Embedded, Rules, edit, numbers};
-use crate::base::{CallId, EmployeeId, PhoneNumber};
+use super::{Embedded, Rules, edit, import, numbers};
+use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
 use crate::crm::model::{EntityKind, EntityRef, Lookup, LookupKind};
-use crate::store::rows::ClientRow;
+use crate::store::rows::{ClientRow, Rows};
 use crate::store::{CrmTables, FoundActivity, LastIds, Reader, StoreError};
 
 /// What there is of a number.
@@ -94,6 +96,10 @@ pub async fn find(
 ) -> Result<Found, EditError> {
     let rules = crm.inner.rules.load_full();
     let phone = edit::number(phone, &rules.country)?;
+    if crm.inner.index.read().waits(phone) {
+        let inner = &crm.inner;
+        inner.store.commit_soon(|rows| inner.index.write().settle(phone, inner.store.now(), rows)).await?;
+    }
     let lookup = crm.inner.index.read().look_up(phone, "", &rules);
     Ok(found(crm.inner.store.reader(), phone, &lookup, of_the_house).await?)
 }
@@ -107,8 +113,12 @@ pub async fn look_up_beside(
 ) -> Result<Lookup, StoreError> {
     let tables = reader.crm_of(&numbers::keys(phone)).await?;
     let up = calls_that_may_be_up(reader, &tables).await?;
-    let mut index = Index::new(tables, LastIds::default());
+    let mut index = Index::new(tables, reader.last_ids().await?);
     index.up.extend(up);
+    for entry in import::published(reader, phone).await? {
+        // For this look alone: whoever opens the store next does it for good.
+        index.take_in_entry(entry, &mut HashMap::new(), Wall::default(), &mut Rows::default());
+    }
     Ok(index.look_up(phone, address, rules))
 }
 

@@ -3,12 +3,12 @@
 //! It runs ahead of the store by what waits to be committed. Nothing is ever undone here: a commit that fails is
 //! repeated until it succeeds.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use smallvec::SmallVec;
 
 use super::exceptions::{ExceptionValue, Exceptions};
+use super::import::Pending;
 use super::numbers;
 use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
 use crate::crm::model::{EntityKind, EntityRef};
@@ -18,11 +18,12 @@ use crate::store::{CrmTables, LastIds};
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    by_phone: HashMap<PhoneNumber, SmallVec<[EntityRef; 1]>>,
-    pub(super) contacts: HashMap<i64, ClientRow>,
-    pub(super) companies: HashMap<i64, ClientRow>,
-    pub(super) leads: HashMap<i64, LeadRow>,
-    pub(super) deals: HashMap<i64, DealRow>,
+    // Trees: a hash table of a million rows that grows would move them all at once, and calls would wait.
+    by_phone: BTreeMap<PhoneNumber, SmallVec<[EntityRef; 1]>>,
+    pub(super) contacts: BTreeMap<i64, ClientRow>,
+    pub(super) companies: BTreeMap<i64, ClientRow>,
+    pub(super) leads: BTreeMap<i64, LeadRow>,
+    pub(super) deals: BTreeMap<i64, DealRow>,
     pub(super) exceptions: Exceptions,
     /// Calls that wrote something and go on. None is up after a restart.
     pub(super) up: HashSet<CallId>,
@@ -31,11 +32,13 @@ pub(super) struct Index {
     /// The deal that calls opened for a client: there is one at most.
     pub(super) deal_of: HashMap<EntityRef, i64>,
     pub(super) last: LastIds,
+    /// Contacts of an import that count and are not worked in yet.
+    pub(super) pending: Option<Box<Pending>>,
 }
 
 impl Index {
     pub(super) fn new(tables: CrmTables, last: LastIds) -> Self {
-        let mut by_phone: HashMap<PhoneNumber, SmallVec<[EntityRef; 1]>> = HashMap::with_capacity(tables.phones.len());
+        let mut by_phone: BTreeMap<PhoneNumber, SmallVec<[EntityRef; 1]>> = BTreeMap::new();
         for (phone, of) in tables.phones {
             by_phone.entry(phone).or_default().push(of);
         }
@@ -234,6 +237,6 @@ fn clients_of(deal: &DealRow) -> impl Iterator<Item = EntityRef> + use<> {
     contact.into_iter().chain(company)
 }
 
-fn by_id<T, S: BuildHasher + Default>(rows: Vec<T>, id: impl Fn(&T) -> i64) -> HashMap<i64, T, S> {
+fn by_id<T>(rows: Vec<T>, id: impl Fn(&T) -> i64) -> BTreeMap<i64, T> {
     rows.into_iter().map(|row| (id(&row), row)).collect()
 }

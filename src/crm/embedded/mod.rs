@@ -25,19 +25,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::RwLock;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use self::edit::{Done, Edit, EditError};
 pub use self::exceptions::ExceptionValue;
 use self::exceptions::Exceptions;
 pub use self::find::{Found, find, find_beside, look_up_beside};
-pub use self::import::{Rejected, responsibles};
+pub use self::import::{Entry, ImportError, LARGEST_SLICE, Progress, Rejected, Sheet, is_under_way};
 use self::index::Index;
 #[cfg(test)]
 pub(crate) use self::paper::Paper;
 use super::model::{Effect, EntityKind, EntityRef, Lookup, OwedWrite};
 use super::{Crm, CrmError, WhoCalls};
-use crate::base::CallId;
+use crate::base::{CallId, PhoneNumber};
 use crate::store::rows::Rows;
 use crate::store::{Store, StoreError};
 
@@ -86,6 +86,9 @@ struct Inner {
     rules: ArcSwap<Rules>,
     cut: AtomicBool,
     back: Notify,
+    staging: import::Staging,
+    /// A published import is being worked in.
+    folding: watch::Sender<bool>,
 }
 
 impl Embedded {
@@ -100,8 +103,12 @@ impl Embedded {
             rules: ArcSwap::from_pointee(rules),
             cut: AtomicBool::new(false),
             back: Notify::new(),
+            staging: import::Staging::default(),
+            folding: watch::Sender::new(false),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        import::resume(&inner).await?;
+        Ok(Self { inner })
     }
 
     /// Takes the file's rules after a reload.
@@ -122,6 +129,15 @@ impl Embedded {
         }
     }
 
+    /// Works in what an import has of this number, where that has not had its turn yet.
+    fn settle(&self, phone: PhoneNumber) {
+        let inner = &self.inner;
+        // Almost always there is nothing: others may read meanwhile.
+        if inner.index.read().waits(phone) {
+            inner.store.append(|rows| inner.index.write().settle(phone, inner.store.now(), rows));
+        }
+    }
+
     fn reach(&self) -> Result<(), CrmError> {
         if self.inner.cut.load(Ordering::Acquire) { Err(CrmError::Unavailable) } else { Ok(()) }
     }
@@ -130,6 +146,7 @@ impl Embedded {
 impl Crm for Embedded {
     async fn who_calls(&self, asked: &WhoCalls) -> Result<Lookup, CrmError> {
         self.reach()?;
+        self.settle(asked.phone);
         let rules = self.inner.rules.load();
         Ok(self.inner.index.read().look_up(asked.phone, &asked.address, &rules))
     }

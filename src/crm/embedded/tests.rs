@@ -283,22 +283,3 @@ async fn numbers_of_the_house_are_excluded_and_still_listed() {
     assert_eq!((found.known, found.lookup), (false, crate::crm::model::LookupKind::Excluded));
     assert_eq!(found.contacts.len(), 1);
 }
-
-#[tokio::test]
-async fn an_import_takes_what_it_can_and_names_the_rest() {
-    let house = House::open().await;
-    let csv = "\u{feff}Name;Phone;Responsible;Email;Company\r\n\
-        \"Souza; Maria\";(11) 98765-4321;ana;m@example.com;Acme\r\n\
-        Paulo;+5521976543210;bruno;;Acme\r\n;+5521976543211;bruno;;\r\nJoão;not a number;ana;;\r\n";
-    let import = || Edit::Import { csv: csv.to_owned() };
-    let Done::Imported { added, updated, rejected } = house.edit(import()).await else { panic!() };
-    assert_eq!((added, updated), (2, 0));
-    let rejected: Vec<_> = rejected.iter().map(|r| (r.line, r.why.as_str())).collect();
-    assert_eq!(rejected, [(4, "no name"), (5, "the phone cannot be read")]);
-    assert_eq!(known(house.looks_up(MARIA).await).name.as_deref(), Some("Souza; Maria"));
-
-    let Done::Imported { added, updated, .. } = house.edit(import()).await else { panic!() };
-    assert_eq!((added, updated), (0, 2), "a second time changes nothing");
-    let no_phone = house.crm().edit(Edit::Import { csv: "name,responsible\n".to_owned() }).await;
-    assert!(matches!(no_phone, Err(EditError::NotCsv(_))));
-}

@@ -156,7 +156,8 @@ impl UserAgent {
             // 481".
             return self.reply(request, hop, Status::CALL_DOES_NOT_EXIST, out);
         };
-        let (leg, calls, is_open) = (invite.leg, invite.wants == Wants::Call, invite.is_open());
+        let (leg, wants, is_open) = (invite.leg, invite.wants, invite.is_open());
+        let calls = wants == Wants::Call;
         let reason = compose::reason_of(&request.headers);
         if calls && is_open {
             self.choose_tag(leg, None);
@@ -169,8 +170,8 @@ impl UserAgent {
         let response = Response::to(&self.servers[at].request, Status::OK).with_to_tag(&tag);
         self.respond(now, at, &response, out);
         // "If the original request was an INVITE, the UAS SHOULD immediately respond to the INVITE with a 487".
-        // deviates: a re-INVITE goes on. 487 would leave the legs with different descriptions: the other one has the
-        // offer by now.
+        // deviates: a re-INVITE that was passed on goes on. 487 would leave the legs with different descriptions: the
+        // other one has the offer by now.
         if let Some(Leg { usage: Usage::Ringing(ringing), .. }) = self.leg_mut(leg)
             && calls
             && is_open
@@ -184,6 +185,10 @@ impl UserAgent {
             self.refuse_withheld(now, Status::REQUEST_TERMINATED, out);
             self.note_reason(leg, reason);
             out.events.push(LegEvent::Gone { leg });
+        } else if let Wants::ReInvite(request) = wants
+            && is_open
+        {
+            out.events.push(LegEvent::Withdrawn { request });
         }
     }
 

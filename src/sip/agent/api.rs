@@ -223,6 +223,11 @@ pub enum LegEvent {
         /// The offer; `None`: we are to make one.
         offer: Option<Bytes>,
     },
+    /// A CANCEL of a re-INVITE that has no final answer yet: 487 to it, where nothing has come of it so far.
+    Withdrawn {
+        /// The re-INVITE.
+        request: RequestId,
+    },
     /// An UPDATE that carries an offer (one without has had its 200), or a PRACK that does.
     Updated {
         /// To be answered.

@@ -227,6 +227,17 @@ impl UserAgent {
         self.is_up(leg) && self.under_way(leg).may_offer()
     }
 
+    /// Whether what keeps offers back on this leg will be settled by what its peer owes us, an ACK, a PRACK or the answer
+    /// to a request of ours: nothing of its own is under way that an offer of somebody else's would cross.
+    pub fn settles_by_itself(&self, leg: LegId) -> bool {
+        self.is_up(leg) && !self.under_way(leg).their_offer
+    }
+
+    /// Whether this request of a peer's still waits for [`answer`](Self::answer).
+    pub fn awaits(&self, request: RequestId) -> bool {
+        self.servers.iter().any(|server| server.wants.id() == Some(request) && server.is_open())
+    }
+
     /// Whether we own the leg's Call-ID: for the back-off after 491 (RFC 3261 §14.1).
     pub fn owns_call_id(&self, leg: LegId) -> bool {
         self.leg(leg).is_some_and(|leg| leg.sent.is_some())

@@ -5,7 +5,7 @@ use rsip::Method;
 
 use super::in_dialog::body_of;
 use super::leg::{Ack, Usage};
-use super::transactions::{Purpose, Wants};
+use super::transactions::{Outgoing, Purpose, Wants};
 use super::{AgentOut, LegEvent, RequestId, UserAgent, compose};
 use crate::base::{Hop, LegId, Now};
 use crate::sip::message::{Name, Replaces, Request, build};
@@ -52,6 +52,18 @@ impl UserAgent {
             compose::with_sdp(request, offer)
         };
         self.request(now, (leg, id), what, add, out);
+    }
+
+    /// Takes a re-INVITE of hers back that has no final answer yet.
+    pub fn withdraw(&mut self, now: Now, leg: LegId, out: &mut AgentOut) {
+        let is_it = |client: &&Outgoing| {
+            client.leg == leg && matches!(client.purpose, Purpose::ReInvite { .. }) && client.may_cancel()
+        };
+        let Some(invite) = self.clients.iter().find(is_it) else { return };
+        let Some(head) = &invite.head else { return };
+        let (hop, cseq, branch) = (invite.hop, invite.cseq, invite.key.branch().to_owned());
+        let cancel = compose::with_head(head, Method::Cancel, cseq);
+        self.start(now, leg, hop, (&branch, cseq), (cancel, Purpose::Cancel), out);
     }
 
     /// Whether a 200 came that carried the offer, and its ACK waits for our answer.

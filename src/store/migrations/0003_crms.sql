@@ -15,7 +15,7 @@ ALTER TABLE companies ADD COLUMN line TEXT;
 ALTER TABLE deals ADD COLUMN call TEXT;
 ALTER TABLE deals ADD COLUMN source TEXT;
 
--- What a CRM elsewhere wants kept here, by its own keys.
+-- What a CRM wants kept here, by its own keys: one elsewhere, or an import into ours.
 CREATE TABLE crm_notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- The mirror of a CRM elsewhere: `kind:id`, and whose numbers.

@@ -252,3 +252,16 @@ fn said_bye(script: &mut Script, tag: &str) -> Vec<String> {
     script.act(|agent, now, out| agent.answer(now, bye, 200, None, out));
     script.events()
 }
+
+#[test]
+fn a_cancel_of_a_reinvite_has_its_200_and_is_told_while_the_reinvite_waits() {
+    let (mut script, tag) = up();
+    let reinvite = with_sdp(script.peers(Method::Invite, &tag, "2 INVITE"), offer());
+    script.say(&reinvite);
+    script.seen();
+    let mut cancel = script.peers(Method::Cancel, &tag, "2 CANCEL");
+    cancel.headers.set(Name::Via, reinvite.headers.get(&Name::Via).unwrap().clone());
+    script.say(&cancel);
+    assert_eq!(script.response().status.code(), 200);
+    assert_eq!(script.events(), ["0 reinvited sdp", "0 withdrawn"]);
+}

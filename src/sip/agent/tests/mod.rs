@@ -83,6 +83,7 @@ fn told(event: &LegEvent) -> String {
         LegEvent::Bye { request } => format!("{} bye", request.leg.0),
         LegEvent::Replied { request, status, sdp: body } => format!("{} replied {status}{}", request.leg.0, sdp(body)),
         LegEvent::Gone { leg } => format!("{} gone", leg.0),
+        LegEvent::Withdrawn { request } => format!("{} withdrawn", request.leg.0),
     }
 }
 

@@ -112,6 +112,7 @@ impl Storm {
             | LegEvent::Identified { .. }
             | LegEvent::Replied { sdp: None, .. }
             | LegEvent::Referred { .. }
+            | LegEvent::Withdrawn { .. }
             | LegEvent::Gone { .. } => {}
         }
     }
