@@ -15,5 +15,6 @@ pub mod sdp;
 #[cfg(test)]
 mod sim;
 pub mod sip;
+pub mod softcrm;
 pub mod softphone;
 pub mod store;

@@ -45,6 +45,7 @@ const LAYERS: &[Layer] = &[
         &["base", "sip", "sdp"],
         "the far end of a call, on our own user agent: for the demo and the sim",
     ),
+    shell("softcrm", &["base"], "a portal at the far end, for tests and for people who try one: knows nothing of us"),
     core("fuzz", &["base", "sip", "sdp", "net::framing"], "calls what reads peers' bytes, and nothing else"),
     shell("media", &["base", "sdp"], "packets, not calls"),
     shell("net", &["base", "sip::message"], "bytes and addresses, not calls"),
@@ -67,7 +68,7 @@ const LAYERS: &[Layer] = &[
     ),
     shell(
         "cli",
-        &["base", "call", "config", "crm", "crm::model", "crm::policy", "http", "node", "route", "store"],
+        &["base", "call", "config", "crm", "crm::model", "crm::policy", "http", "node", "route", "softcrm", "store"],
         "the commands: the node's handles, and the store where no server runs",
     ),
     // Its phones and trunk speak SIP over real sockets: they are peers, like sipp.

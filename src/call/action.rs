@@ -65,6 +65,8 @@ pub enum CallAction {
     },
     /// The caller hears it ring for the first time: for `ramal_post_dial_delay_seconds`.
     PostDialDelay(std::time::Duration),
+    /// What was decided on the card is asked for: whoever decided may be told.
+    CardTaken,
     /// Nothing is left: no dialog, transaction or timer. Forget the call.
     Finish,
 }

@@ -1,5 +1,6 @@
 //! What a call is told.
 
+use super::card::Press;
 use super::{Replacing, Word};
 use crate::base::CallId;
 use crate::crm::model::{Lookup, WriteNews};
@@ -35,6 +36,8 @@ pub enum CallEvent {
     Replacing(Box<Replacing>),
     /// The console hands it on.
     HandOn(Dialled),
+    /// Somebody decides on its card.
+    Card(Box<Press>),
     /// An operator ends the call.
     HangUp,
 }

@@ -138,6 +138,11 @@ impl Leg {
         self.state == LegState::Calling
     }
 
+    /// Whether it is somebody's who is being called.
+    pub(super) fn is_called(&self) -> bool {
+        self.called.is_some() && self.is_calling()
+    }
+
     /// It talks from now on.
     pub(super) fn begin_talk(&mut self, now: Instant) {
         self.state = LegState::Up;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::bridge::Bridge;
+use super::card::Card;
 use super::cx::Cx;
 use super::ending::{Closing, Reply};
 use super::facts::Facts;
@@ -34,6 +35,7 @@ pub struct Call {
     pub(super) legs: Vec<Leg>,
     pub(super) phase: Phase,
     pub(super) owing: Owing,
+    pub(super) card: Card,
     pub(super) ladder: Ladder,
     pub(super) started: Now,
     /// When the CRM was asked.
@@ -127,6 +129,8 @@ impl Call {
             .as_ref()
             .and_then(|line| policy::owner_at_first(dir, line, facts.direction, facts.dialler.as_ref()));
         let a = Leg::caller(label, facts.dialler.clone(), offer);
+        let by = trunk.as_ref().and_then(|name| dir.trunk(name));
+        let name = policy::name_given(by.map(AsRef::as_ref), &facts.caller_id.display);
         let facts = Facts { trunk, ..facts };
         Self {
             id,
@@ -135,7 +139,8 @@ impl Call {
             facts,
             legs: vec![a],
             phase: Phase::Fresh,
-            owing: Owing::of(first_owner),
+            owing: Owing::of(first_owner, dir.crm.mode.clone(), name),
+            card: Card::default(),
             ladder: Ladder::default(),
             started: now,
             asked_at: None,
@@ -219,9 +224,11 @@ impl Call {
                 self.turn(&mut cx, |call, phase, cx| call.replacing(phase, &replacing, cx));
             }
             CallEvent::HandOn(to) => self.turn(&mut cx, |call, phase, cx| call.hand_on(phase, to, cx)),
+            CallEvent::Card(press) => self.pressed(*press, &mut cx),
             CallEvent::HangUp => self.turn(&mut cx, |call, phase, cx| call.cut(phase, "an operator ends the call", cx)),
         }
         self.drain(&mut cx);
+        self.show_card(&mut cx);
         self.light_lamps(&mut cx);
         if matches!(&self.phase, Phase::Ending(e) if e.is_done()) && self.ua.is_idle() {
             cx.out.push(CallAction::Finish);

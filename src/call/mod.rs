@@ -11,6 +11,7 @@
 pub mod action;
 mod between;
 mod bridge;
+pub mod card;
 mod channels;
 mod connected;
 mod cx;

@@ -1,4 +1,5 @@
-//! What a call owes the CRM: a lead while phones ring, its owner as the call changes hands, an activity at the end.
+//! What a call owes the CRM: a lead, or a client and a deal, while phones ring; their owner as the call changes hands;
+//! an activity at the end.
 
 use super::cx::Cx;
 use super::ladder::What;
@@ -8,14 +9,19 @@ use crate::crm::model::{
     CallRecord, Decision, Direction, Effect, EntityRef, Lookup, LookupKind, NewRecord, OwedWrite, Write, WriteNews,
     WriteState,
 };
-use crate::crm::policy;
+use crate::crm::policy::{self, Creation};
+use crate::route::directory::CrmMode;
 
 /// The writes of one call, counted, and what they came to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Owing {
+    /// `crm.mode`, as it was when the call began: what comes of its client does not change under it.
+    mode: CrmMode,
+    /// The name that the caller's phone gave, where it counts.
+    name: Option<String>,
     /// The next write's place.
     seq: u16,
-    /// The lead has been asked for.
+    /// What it creates has been asked for.
     told: bool,
     /// Who owns, or would own, what this call creates.
     owner: Option<EmployeeId>,
@@ -27,33 +33,68 @@ pub(super) struct Owing {
 
 impl Owing {
     /// Nothing yet; what comes would at first be this one's.
-    pub(super) fn of(owner: Option<EmployeeId>) -> Self {
-        Self { owner, ..Self::default() }
+    pub(super) fn of(owner: Option<EmployeeId>, mode: CrmMode, name: Option<String>) -> Self {
+        Self { mode, name, seq: 0, told: false, owner, created: Vec::new(), late: None }
+    }
+
+    /// Whether what the call creates has been asked for.
+    pub(super) fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// Who owns, or would own, what it creates.
+    pub(super) fn owner(&self) -> Option<&EmployeeId> {
+        self.owner.as_ref()
+    }
+
+    /// What an answer after the deadline has settled.
+    pub(super) fn settled(&self) -> Option<LookupKind> {
+        self.late
+    }
+
+    /// The call card asks for it, and it is this one's at first.
+    pub(super) fn promise(&mut self, owner: Option<EmployeeId>) {
+        self.told = true;
+        self.owner = owner;
     }
 }
 
 impl Call {
-    /// Asks for the lead, where the line wants one for this call and it is time.
+    /// Asks for what the line wants made of this call's client, where it is time.
     pub(super) fn create_if_wanted(&mut self, cx: &mut Cx<'_>) {
         let known = self.facts.lookup.as_ref().map(Lookup::kind);
-        if self.owing.told || known != Some(LookupKind::Unknown) {
-            return;
-        }
-        if let Some(lead) = self.lead_wanted() {
-            self.owing.told = true;
-            self.tell(lead, None, cx);
+        if known == Some(LookupKind::Unknown) {
+            self.create(cx);
         }
     }
 
-    /// The lead that this call creates once its number is known to be unknown.
-    fn lead_wanted(&self) -> Option<Write> {
-        let (line, phone) = (self.facts.line.clone()?, self.facts.customer?);
-        let begun = self.facts.direction == Direction::Incoming || self.rang.is_some() || self.answered.is_some();
-        if !begun || !policy::creates(&line, self.facts.direction, LookupKind::Unknown) {
-            return None;
+    /// The number is nobody's: asks for what the line wants, unless that is done.
+    fn create(&mut self, cx: &mut Cx<'_>) {
+        if self.owing.told {
+            return;
         }
-        let owner = self.owing.owner.clone()?;
-        Some(Write::LeadCreate(NewRecord { phone, line: line.number, source: line.source.clone(), owner, name: None }))
+        let wanted = self.creates();
+        if !wanted.is_empty() {
+            self.owing.told = true;
+            // At once, so that they are made in one commit.
+            let owed = wanted.into_iter().map(|write| self.owed(write, None, cx)).collect();
+            cx.out.push(CallAction::Tell(owed));
+        }
+    }
+
+    /// The records that this call creates once its number is known to be unknown, in their order.
+    fn creates(&self) -> Vec<Write> {
+        let direction = self.facts.direction;
+        let begun = direction == Direction::Incoming || self.rang.is_some() || self.answered.is_some();
+        let (Some(line), Some(phone), true) = (&self.facts.line, self.facts.customer, begun) else {
+            return Vec::new();
+        };
+        let Creation::AtOnce(becomes) = policy::creation(&self.owing.mode, line, direction, LookupKind::Unknown) else {
+            return Vec::new();
+        };
+        let Some(owner) = self.owing.owner.clone() else { return Vec::new() };
+        let name = self.owing.name.clone();
+        becomes.writes(&NewRecord { phone, line: line.number, source: line.source.clone(), owner, name })
     }
 
     /// Somebody answered the call itself: on some lines she owns the lead from now on.
@@ -89,12 +130,8 @@ impl Call {
         };
         self.decide(Decision::new("late answer of the CRM", why), cx);
         self.owing.late = Some(lookup.kind());
-        if lookup.kind() == LookupKind::Unknown
-            && !self.owing.told
-            && let Some(lead) = self.lead_wanted()
-        {
-            self.owing.told = true;
-            self.tell(lead, None, cx);
+        if lookup.kind() == LookupKind::Unknown {
+            self.create(cx);
         }
     }
 
@@ -107,13 +144,8 @@ impl Call {
             return Vec::new();
         }
         let open = (settled == LookupKind::Undetermined).then_some(self.facts.customer).flatten();
-        let mut writes = Vec::with_capacity(2);
-        if open.is_some()
-            && !self.owing.told
-            && let Some(lead) = self.lead_wanted()
-        {
-            writes.push(self.owed(lead, open, cx));
-        }
+        let waiting = if open.is_some() && !self.owing.told { self.creates() } else { Vec::new() };
+        let mut writes: Vec<_> = waiting.into_iter().map(|write| self.owed(write, open, cx)).collect();
         writes.push(self.owed(Write::ActivityCreate(Box::new(record.clone())), open, cx));
         writes
     }
@@ -126,12 +158,13 @@ impl Call {
             self.publish("crm.write_failed", cx);
         }
         match news.effect {
-            Some(Effect::Created { record: lead, made }) => {
-                if !self.owing.created.contains(&lead) {
-                    self.owing.created.push(lead);
+            Some(Effect::Created { record, made }) => {
+                if !self.owing.created.contains(&record) {
+                    self.owing.created.push(record);
                 }
                 if made {
-                    self.publish_record("lead.created", lead, None, self.owing.owner.clone(), cx);
+                    let event = record.kind.created_event();
+                    self.publish_record(event, record, None, self.owing.owner.clone(), cx);
                 }
             }
             Some(Effect::Reassigned { moved, to }) => {
@@ -139,7 +172,7 @@ impl Call {
                     self.publish_record("lead.reassigned", record, Some(from), Some(to.clone()), cx);
                 }
             }
-            Some(Effect::Void(_) | Effect::Activity { .. }) | None => {}
+            Some(Effect::Attached(_) | Effect::Void(_) | Effect::Activity { .. }) | None => {}
         }
     }
 
@@ -166,6 +199,14 @@ impl Call {
         cx.out.push(CallAction::Tell(vec![owed]));
     }
 
+    /// Asks for these, in this order.
+    pub(super) fn tell_all(&mut self, writes: Vec<Write>, after_lookup: Option<PhoneNumber>, cx: &mut Cx<'_>) {
+        if !writes.is_empty() {
+            let owed = writes.into_iter().map(|write| self.owed(write, after_lookup, cx)).collect();
+            cx.out.push(CallAction::Tell(owed));
+        }
+    }
+
     fn owed(&mut self, write: Write, after_lookup: Option<PhoneNumber>, cx: &Cx<'_>) -> OwedWrite {
         let seq = self.owing.seq;
         self.owing.seq += 1;
@@ -177,12 +218,13 @@ impl Call {
 pub(crate) fn told(news: &WriteNews) -> String {
     let Some(effect) = &news.effect else { return news.error.clone().unwrap_or_default() };
     match effect {
-        Effect::Created { record: lead, made: true } => format!("{lead} created"),
-        Effect::Created { record: lead, made: false } => format!("{lead} shared with the call that made it"),
+        Effect::Created { record, made: true } => format!("{record} created"),
+        Effect::Created { record, made: false } => format!("{record} shared with the call that made it"),
         Effect::Reassigned { moved, to } => {
             let records: Vec<_> = moved.iter().map(|(record, from)| format!("{record} from {from}")).collect();
             format!("{} to {to}", records.join(", "))
         }
+        Effect::Attached(to) => format!("the number stands on {to} now"),
         Effect::Void(why) => why.clone(),
         Effect::Activity { id, attached_to: Some(at) } => format!("activity:{id} at {at}"),
         Effect::Activity { id, attached_to: None } => format!("activity:{id}"),

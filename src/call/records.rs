@@ -32,8 +32,9 @@ impl Call {
                 (None, None) => None,
                 _ => Some(self.lookup_kind()),
             },
-            client: self.facts.client(),
+            client: self.card.attached.or_else(|| self.facts.client()),
             client_name: self.facts.client_name().map(str::to_owned),
+            dialler: self.facts.dialler.clone(),
             employee: self.employee.clone().or_else(|| self.rings_alone()),
             started: self.started.wall,
             answered: self.answered.map(|n| n.wall),
@@ -43,8 +44,14 @@ impl Call {
             talk_seconds: talked.map_or(0, whole_seconds),
             transferred_from: self.transferred_from.clone(),
             created: self.owing.created.clone(),
+            card: self.card.decided.clone(),
             legs: self.leg_records(until),
         }
+    }
+
+    /// What the CRM said of the customer; `None` while it is asked.
+    pub fn lookup(&self) -> Option<&Lookup> {
+        self.facts.lookup.as_ref()
     }
 
     /// What the lookup counts as: one that never had an answer is undetermined.

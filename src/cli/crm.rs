@@ -37,6 +37,9 @@ pub enum CrmCommand {
         /// The client's name; the lead's, or its number, where it is left out
         #[arg(long)]
         name: Option<String>,
+        /// The deal's pipeline; General where it is left out
+        #[arg(long)]
+        pipeline: Option<String>,
     },
     /// Gives a lead another status, such as junk
     SetStatus {
@@ -137,7 +140,9 @@ impl CrmCommand {
             Self::Exceptions => Request::Exceptions,
             Self::AddContact(new) => Request::Edit(add(EntityKind::Contact, new)),
             Self::AddCompany(new) => Request::Edit(add(EntityKind::Company, new)),
-            Self::ConvertLead { id, to, name } => Request::Edit(Edit::ConvertLead { lead: id, to, name }),
+            Self::ConvertLead { id, to, name, pipeline } => {
+                Request::Edit(Edit::ConvertLead { lead: id, to, name, pipeline })
+            }
             Self::SetStatus { id, status } => Request::Edit(Edit::SetStatus { lead: id, status }),
             Self::SetOwner { record, responsible } => Request::Edit(Edit::SetOwner { record, responsible }),
             Self::AddException { value, comment } => Request::Edit(Edit::AddException { value, comment }),
@@ -267,20 +272,26 @@ fn write_found(out: &mut String, found: &Found) -> fmt::Result {
     let owner = |owner: &Option<EmployeeId>| owner.as_ref().map_or("nobody".to_owned(), ToString::to_string);
     let clients = found.contacts.iter().map(|c| ("contact", c)).chain(found.companies.iter().map(|c| ("company", c)));
     for (kind, client) in clients {
-        writeln!(out, "  {kind}:{}  {}, responsible {}", client.id, Inert(&client.name), owner(&client.responsible))?;
+        write!(out, "  {kind}:{}  {}, responsible {}", client.id, Inert(&client.name), owner(&client.responsible))?;
+        write_source(out, client.source.as_deref())?;
     }
     for lead in &found.leads {
         write!(out, "  lead:{}  {}, responsible {}", lead.id, Inert(&lead.status), owner(&lead.responsible))?;
-        if let Some(source) = &lead.source {
-            write!(out, ", from {}", Inert(source))?;
-        }
-        writeln!(out)?;
+        write_source(out, lead.source.as_deref())?;
     }
     for deal in &found.deals {
         let (pipeline, stage) = (Inert(&deal.pipeline), Inert(&deal.stage));
-        writeln!(out, "  deal:{}  {pipeline}, {stage}, responsible {}", deal.id, owner(&deal.responsible))?;
+        write!(out, "  deal:{}  {pipeline}, {stage}, responsible {}", deal.id, owner(&deal.responsible))?;
+        write_source(out, deal.source.as_deref())?;
     }
     found.activities.iter().try_for_each(|activity| write_activity(out, activity))
+}
+
+fn write_source(out: &mut String, source: Option<&str>) -> fmt::Result {
+    match source {
+        Some(source) => writeln!(out, ", from {}", Inert(source)),
+        None => writeln!(out),
+    }
 }
 
 fn write_activity(out: &mut String, activity: &FoundActivity) -> fmt::Result {
@@ -323,6 +334,9 @@ fn write_owed(out: &mut String, entry: &OutboxEntry) -> fmt::Result {
     let state = serde_json::to_value(entry.state).map_err(|_| fmt::Error)?;
     let state = state.as_str().unwrap_or_default();
     write!(out, "{} {}  {}  {state} since {}", entry.call, entry.seq, entry.write.as_str(), entry.since)?;
+    if let Some(client) = entry.client {
+        write!(out, ", about {client}")?;
+    }
     write!(out, ", {} tries", entry.attempts)?;
     match &entry.error {
         Some(error) => writeln!(out, ": {}", Inert(error)),

@@ -8,8 +8,8 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::base::Wall;
 use crate::base::phone::Reading;
-use crate::crm::model::{Decision, Direction, EntityKind, Lookup, LookupKind};
-use crate::crm::policy::{self, Creation};
+use crate::crm::model::{Decision, Direction, Lookup, LookupKind};
+use crate::crm::policy::{self, Becomes, Creation};
 use crate::route::caller::reading;
 use crate::route::directory::{Directory, Line};
 use crate::route::plan::{Asked, Destination, Live, Plan, Ring, Step, plan};
@@ -35,7 +35,7 @@ pub struct Explanation {
     pub lookup: LookupKind,
     /// What the call does, in order, if nobody answers.
     pub steps: Vec<Explained>,
-    /// What the CRM makes of it while it rings: `lead`.
+    /// What the CRM makes of it while it rings: `lead`; in simple mode `contact`, `deal`.
     pub creates: Vec<&'static str>,
     /// Each choice, with what was passed over.
     pub decisions: Vec<Decision>,
@@ -67,30 +67,41 @@ impl Question<'_> {
         }
         let asked = Asked { line: self.line, lookup: &lookup, rung: &[], now: self.at };
         let Plan { steps, decisions } = plan(dir, &asked, live);
-        let creation = policy::creation(self.line, Direction::Incoming, lookup.kind());
+        let creation = policy::creation(&dir.crm.mode, self.line, Direction::Incoming, lookup.kind());
         let mut all = vec![lookup.decision(), self.recorded(dir, &lookup, creation)];
         all.extend(decisions);
-        let creates = if creation == Creation::Lead { vec![EntityKind::Lead.as_str()] } else { Vec::new() };
+        let kinds = if let Creation::AtOnce(becomes) = creation { becomes.kinds() } else { &[] };
+        let creates = kinds.iter().map(|kind| kind.as_str()).collect();
         let steps = steps.into_iter().map(Explained::Step).collect();
         Explanation { number, lookup: lookup.kind(), steps, creates, decisions: all }
     }
 
-    fn recorded(&self, dir: &Directory, lookup: &Lookup, creation: Creation) -> Decision {
+    fn recorded(&self, dir: &Directory, lookup: &Lookup, creation: Creation<'_>) -> Decision {
         let owner = policy::owner_at_first(dir, self.line, Direction::Incoming, None);
         let owner = owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string());
         match (creation, lookup) {
-            (Creation::Lead, Lookup::Unknown { fresh: Some(lead) }) => {
-                Decision::new(format!("share {lead}"), "another call that is up makes it: one lead a number")
+            (Creation::AtOnce(_), Lookup::Unknown { fresh: Some(record) }) => {
+                Decision::new(format!("share {record}"), "another call that is up has made it: one client a number")
             }
-            (Creation::Lead, _) => Decision::new(
-                format!("create a lead for {owner}"),
-                "unknown, and the line creates leads: while it still rings, missed calls included",
+            (Creation::AtOnce(becomes), _) => Decision::new(
+                format!("create {} for {owner}", words(becomes)),
+                format!(
+                    "unknown, and the line creates for incoming calls, missed ones included: while it still rings{}",
+                    self.marks(becomes)
+                ),
             ),
-            (Creation::LeadAfterLookup, _) => Decision::new(
+            (Creation::AfterLookup(becomes), _) => Decision::new(
                 "create nothing yet",
-                format!("undetermined: a lead for {owner} once a later lookup has said unknown"),
+                format!(
+                    "undetermined: {} for {owner} once a later lookup has said unknown{}",
+                    words(becomes),
+                    self.marks(becomes)
+                ),
             ),
-            (Creation::Offered, _) => Decision::new("create nothing", "the line leaves it to the call card"),
+            (Creation::Offered(becomes), _) => Decision::new(
+                "create nothing",
+                format!("the line leaves it to the call card, which offers {}{}", words(becomes), self.marks(becomes)),
+            ),
             (Creation::Nothing, Lookup::Excluded(_)) => {
                 Decision::new("record nothing in the CRM", "excluded: the call log only")
             }
@@ -100,6 +111,22 @@ impl Question<'_> {
             (Creation::Nothing, _) => Decision::new("create nothing", "the line does not create for incoming calls"),
         }
     }
+
+    /// What stands on the records: the line's source, and the pipeline of a deal.
+    fn marks(&self, becomes: Becomes<'_>) -> String {
+        let source = self.line.source.as_ref().map(|source| format!("; source {source}"));
+        let pipeline = match becomes {
+            Becomes::Client { pipeline, .. } => Some(format!("; pipeline {pipeline}")),
+            Becomes::Lead => None,
+        };
+        source.into_iter().chain(pipeline).collect()
+    }
+}
+
+/// The records in words: `a contact and a deal`.
+fn words(becomes: Becomes<'_>) -> String {
+    let kinds: Vec<String> = becomes.kinds().iter().map(|kind| format!("a {}", kind.as_str())).collect();
+    kinds.join(" and ")
 }
 
 fn refused(number: Reading, decision: Decision) -> Explanation {

@@ -8,6 +8,7 @@ pub mod control;
 pub mod crm;
 pub mod demo;
 pub mod explain;
+mod fake_bitrix24;
 pub mod foresee;
 mod import;
 mod log;
@@ -83,6 +84,16 @@ enum Command {
     Reload,
     /// Shows or sets whether an employee can be rung
     Presence(PresenceArgs),
+    /// Runs a Bitrix24 of play, for people who want to try that backend without a portal
+    #[command(name = "fake-bitrix24")]
+    FakeBitrix24 {
+        /// Where it listens
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+        listen: std::net::SocketAddr,
+        /// Contacts to begin with: a file with the columns name, phone and responsible (a user's number)
+        #[arg(long, value_name = "FILE.csv")]
+        contacts: Option<PathBuf>,
+    },
     /// The writes that the CRM is owed
     #[command(subcommand)]
     Outbox(OutboxCommand),
@@ -112,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Number { value, line } => Ok(number::run(&config, &value, line.as_deref(), json)),
         Command::Demo { keep } => Ok(demo::run(keep)),
         Command::Serve => serve::run(&config),
+        Command::FakeBitrix24 { listen, contacts } => fake_bitrix24::run(listen, contacts.as_deref()),
         Command::Explain(asked) => House::open(&config).and_then(|house| foresee::run(&house, &asked, json)),
         Command::Crm(command) => House::open(&config).and_then(|house| {
             let request = match command.asked() {

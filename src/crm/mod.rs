@@ -12,6 +12,7 @@ pub mod policy;
 pub(crate) mod testing;
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,12 @@ pub enum CrmError {
     /// It cannot be reached, or is not well.
     #[error("the CRM cannot be reached")]
     Unavailable,
+    /// It is there, and wants to be asked again after this time at the earliest: a rate, a `Retry-After`.
+    #[error("the CRM wants to be asked again in {after:?}")]
+    Later {
+        /// How long it wants to be left alone.
+        after: Duration,
+    },
     /// It understood, and will not.
     #[error("the CRM refuses: {0}")]
     Refused(String),
@@ -46,7 +53,7 @@ pub enum CrmError {
 impl CrmError {
     /// Whether the same may succeed later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable)
+        matches!(self, Self::Unavailable | Self::Later { .. })
     }
 }
 

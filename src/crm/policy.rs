@@ -1,43 +1,109 @@
 //! What a call makes of its lookup: what it creates, who owns it, how it came out, and the final answer that the
 //! caller gets. The rules of docs/crm.md as pure functions, each the only place where its rule stands.
 
-use crate::base::EmployeeId;
-use crate::crm::model::{Direction, LookupKind, Outcome};
-use crate::route::directory::{CreateFor, Directory, LeadOwner, Line, UnknownClient};
+use crate::base::phone::{self, Context, Kind};
+use crate::base::{EmployeeId, is_harmful};
+use crate::crm::model::{Direction, EntityKind, LookupKind, NewRecord, Outcome, Write};
+use crate::route::directory::{CreateFor, CrmMode, Directory, LeadOwner, Line, SimpleClient, Trunk, UnknownClient};
 
 /// What a call makes of a client whom nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Creation {
-    /// A lead, while the phone still rings.
-    Lead,
-    /// A lead, once a later lookup has answered that nobody knows the number.
-    LeadAfterLookup,
-    /// Nothing by itself: the call card offers it.
-    Offered,
+pub enum Creation<'a> {
+    /// This, while the phone still rings.
+    AtOnce(Becomes<'a>),
+    /// This, once a later lookup has answered that nobody knows the number.
+    AfterLookup(Becomes<'a>),
+    /// Nothing by itself: the call card offers this.
+    Offered(Becomes<'a>),
     /// Nothing.
     Nothing,
 }
 
+/// What a client whom nobody knows becomes: `crm.mode`, with the line's own pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Becomes<'a> {
+    /// A lead: the classic mode.
+    Lead,
+    /// A client and a deal at once: the simple mode.
+    Client {
+        /// A contact, a company, or both.
+        client: SimpleClient,
+        /// Where the deal is opened.
+        pipeline: &'a str,
+    },
+}
+
+impl Becomes<'_> {
+    /// The records, in the order in which they are made.
+    pub const fn kinds(self) -> &'static [EntityKind] {
+        use EntityKind::{Company, Contact, Deal, Lead};
+        match self {
+            Self::Lead => &[Lead],
+            Self::Client { client: SimpleClient::Contact, .. } => &[Contact, Deal],
+            Self::Client { client: SimpleClient::Company, .. } => &[Company, Deal],
+            // The company first: the contact belongs to it.
+            Self::Client { client: SimpleClient::Both, .. } => &[Company, Contact, Deal],
+        }
+    }
+
+    /// The writes that make them, in that order.
+    pub fn writes(self, new: &NewRecord) -> Vec<Write> {
+        let write = |kind: &EntityKind| match (kind, self) {
+            (EntityKind::Contact, _) => Write::ContactCreate(new.clone()),
+            (EntityKind::Company, _) => Write::CompanyCreate(new.clone()),
+            (EntityKind::Deal, Self::Client { pipeline, .. }) => {
+                Write::DealCreate { new: new.clone(), pipeline: pipeline.to_owned() }
+            }
+            (EntityKind::Lead | EntityKind::Deal, _) => Write::LeadCreate(new.clone()),
+        };
+        self.kinds().iter().map(write).collect()
+    }
+}
+
 /// What a call in this direction creates on this line.
-pub fn creation(line: &Line, direction: Direction, lookup: LookupKind) -> Creation {
+pub fn creation<'a>(mode: &'a CrmMode, line: &'a Line, direction: Direction, lookup: LookupKind) -> Creation<'a> {
     let wanted = match (line.create_for, direction) {
         (CreateFor::Incoming | CreateFor::Any, Direction::Incoming) => true,
         (CreateFor::Outgoing | CreateFor::Any, Direction::Outgoing) => true,
         (CreateFor::Incoming, Direction::Outgoing) | (CreateFor::Outgoing, Direction::Incoming) => false,
         (_, Direction::Internal) => false,
     };
+    let becomes = becomes(mode, line);
     match (lookup, line.unknown_client) {
         _ if !wanted => Creation::Nothing,
         (LookupKind::Known | LookupKind::Excluded, _) => Creation::Nothing,
-        (LookupKind::Unknown | LookupKind::Undetermined, UnknownClient::Offer) => Creation::Offered,
-        (LookupKind::Unknown, UnknownClient::CreateLead) => Creation::Lead,
-        (LookupKind::Undetermined, UnknownClient::CreateLead) => Creation::LeadAfterLookup,
+        (LookupKind::Unknown | LookupKind::Undetermined, UnknownClient::Offer) => Creation::Offered(becomes),
+        (LookupKind::Unknown, UnknownClient::CreateLead) => Creation::AtOnce(becomes),
+        (LookupKind::Undetermined, UnknownClient::CreateLead) => Creation::AfterLookup(becomes),
     }
 }
 
-/// Whether a lead is made as soon as the lookup has answered so.
-pub fn creates(line: &Line, direction: Direction, lookup: LookupKind) -> bool {
-    creation(line, direction, lookup) == Creation::Lead
+/// What a client of this line becomes whom nobody knows, whoever asks for it.
+pub fn becomes<'a>(mode: &'a CrmMode, line: &'a Line) -> Becomes<'a> {
+    match mode {
+        CrmMode::Classic => Becomes::Lead,
+        CrmMode::Simple { client, pipeline } => {
+            Becomes::Client { client: *client, pipeline: line.pipeline.as_deref().unwrap_or(pipeline) }
+        }
+    }
+}
+
+/// The most characters of a name that a caller's phone or her carrier gave.
+const LONGEST_NAME: usize = 64;
+
+/// The name that a new record takes from what the caller's INVITE shows.
+///
+/// Any stranger may write any name there, and once on a record it is what phones show of a known client. So it counts
+/// only where it came by a trunk that the files call `trusted`, and only if it reads as a name: some letters, not too
+/// long, nothing that moves a cursor, none of the words for nobody.
+pub fn name_given(trunk: Option<&Trunk>, display: &str) -> Option<String> {
+    let name = display.trim();
+    let is_nobody = || phone::read(name, &Context::plain("")).kind == Kind::Anonymous;
+    let reads_well = name.chars().any(char::is_alphabetic)
+        && name.chars().count() <= LONGEST_NAME
+        && !name.chars().any(|c| is_harmful(c) || c == '@' || c == char::REPLACEMENT_CHARACTER)
+        && !is_nobody();
+    (trunk.is_some_and(|trunk| trunk.trusted) && reads_well).then(|| name.to_owned())
 }
 
 /// Whether anything of the call goes to the CRM: its lead, its activity.
@@ -150,17 +216,76 @@ mod tests {
     use Direction::{Incoming, Internal, Outgoing};
     use LookupKind::{Excluded, Known, Undetermined, Unknown};
 
-    fn made(house: House, direction: Direction, lookup: LookupKind) -> Creation {
-        creation(&house.build().lines[0], direction, lookup)
+    /// What comes of it, as a word and the kinds of records.
+    fn made(house: House, direction: Direction, lookup: LookupKind) -> String {
+        let dir = house.build();
+        let creation = creation(&dir.crm.mode, &dir.lines[0], direction, lookup);
+        let kinds = |what: &str, becomes: Becomes<'_>| {
+            let kinds: Vec<_> = becomes.kinds().iter().map(|kind| kind.as_str()).collect();
+            format!("{what} {}", kinds.join("+"))
+        };
+        match creation {
+            Creation::AtOnce(becomes) => kinds("at once", becomes),
+            Creation::AfterLookup(becomes) => kinds("later", becomes),
+            Creation::Offered(becomes) => kinds("offered", becomes),
+            Creation::Nothing => "nothing".to_owned(),
+        }
+    }
+
+    fn simple(client: SimpleClient) -> House {
+        house().with(|dir| dir.crm.mode = CrmMode::Simple { client, pipeline: "General".to_owned() })
     }
 
     #[test]
     fn only_an_unknown_client_becomes_a_lead_and_an_undetermined_one_not_before_a_later_lookup() {
-        assert_eq!(made(house(), Incoming, Unknown), Creation::Lead);
-        assert_eq!(made(house(), Incoming, Known), Creation::Nothing);
-        assert_eq!(made(house(), Incoming, Excluded), Creation::Nothing);
-        assert_eq!(made(house(), Incoming, Undetermined), Creation::LeadAfterLookup);
-        assert!(!creates(&house().build().lines[0], Incoming, Undetermined));
+        assert_eq!(made(house(), Incoming, Unknown), "at once lead");
+        assert_eq!(made(house(), Incoming, Known), "nothing");
+        assert_eq!(made(house(), Incoming, Excluded), "nothing");
+        assert_eq!(made(house(), Incoming, Undetermined), "later lead");
+    }
+
+    #[test]
+    fn in_simple_mode_she_becomes_a_client_and_a_deal_and_never_a_lead() {
+        for (client, kinds) in [
+            (SimpleClient::Contact, "contact+deal"),
+            (SimpleClient::Company, "company+deal"),
+            (SimpleClient::Both, "company+contact+deal"),
+        ] {
+            assert_eq!(made(simple(client), Incoming, Unknown), format!("at once {kinds}"));
+            assert_eq!(made(simple(client), Incoming, Undetermined), format!("later {kinds}"));
+            assert_eq!(made(simple(client), Incoming, Known), "nothing");
+            assert_eq!(made(simple(client), Incoming, Excluded), "nothing");
+        }
+    }
+
+    #[test]
+    fn the_deal_is_opened_in_the_lines_own_pipeline_else_in_the_modes() {
+        let pipeline = |house: House| {
+            let dir = house.build();
+            let Becomes::Client { pipeline, .. } = becomes(&dir.crm.mode, &dir.lines[0]) else { panic!("simple mode") };
+            pipeline.to_owned()
+        };
+        assert_eq!(pipeline(simple(SimpleClient::Contact)), "General");
+        let own = simple(SimpleClient::Contact).line(|line| line.pipeline = Some("Spare parts".to_owned()));
+        assert_eq!(pipeline(own), "Spare parts");
+    }
+
+    #[test]
+    fn a_name_is_taken_from_a_trusted_trunk_only_and_only_if_it_reads_as_one() {
+        let dir = house().trunk(|trunk| trunk.trusted = true).build();
+        let trusted = dir.trunks.first().map(std::convert::AsRef::as_ref);
+        assert_eq!(name_given(trusted, " Paulo Lima "), Some("Paulo Lima".to_owned()));
+        assert_eq!(name_given(trusted, "João \"Zé\" 2"), Some("João \"Zé\" 2".to_owned()));
+        for no_name in
+            ["", "+5521976543210", "21 97654-3210", "Anonymous", "unknown", "a\u{1b}[2J", "a\u{202e}b", "a\u{fffd}"]
+        {
+            assert_eq!(name_given(trusted, no_name), None, "{no_name:?}");
+        }
+        assert_eq!(name_given(trusted, "paulo@example.com"), None);
+        assert_eq!(name_given(trusted, &"a".repeat(65)), None);
+        let dir = house().build();
+        assert_eq!(name_given(dir.trunks.first().map(std::convert::AsRef::as_ref), "Your bank"), None);
+        assert_eq!(name_given(None, "Paulo Lima"), None);
     }
 
     #[test]
@@ -170,18 +295,21 @@ mod tests {
         for (create_for, incoming, outgoing) in
             [(CreateFor::Incoming, true, false), (CreateFor::Outgoing, false, true), (CreateFor::Any, true, true)]
         {
-            assert_eq!(on(create_for)(Incoming) == Creation::Lead, incoming, "{create_for:?}");
-            assert_eq!(on(create_for)(Outgoing) == Creation::Lead, outgoing, "{create_for:?}");
-            assert_eq!(on(create_for)(Internal), Creation::Nothing, "{create_for:?}");
+            assert_eq!(on(create_for)(Incoming) == "at once lead", incoming, "{create_for:?}");
+            assert_eq!(on(create_for)(Outgoing) == "at once lead", outgoing, "{create_for:?}");
+            assert_eq!(on(create_for)(Internal), "nothing", "{create_for:?}");
         }
     }
 
     #[test]
     fn with_offer_nothing_is_created_by_itself() {
-        let offers = || house().line(|line| line.unknown_client = UnknownClient::Offer);
-        assert_eq!(made(offers(), Incoming, Unknown), Creation::Offered);
-        assert_eq!(made(offers(), Incoming, Undetermined), Creation::Offered);
-        assert_eq!(made(offers(), Outgoing, Unknown), Creation::Nothing);
+        let offers = |house: House| house.line(|line| line.unknown_client = UnknownClient::Offer);
+        assert_eq!(made(offers(house()), Incoming, Unknown), "offered lead");
+        assert_eq!(made(offers(house()), Incoming, Undetermined), "offered lead");
+        assert_eq!(made(offers(house()), Outgoing, Unknown), "nothing");
+        assert_eq!(made(offers(simple(SimpleClient::Contact)), Incoming, Unknown), "offered contact+deal");
+        let any = offers(house()).line(|line| line.create_for = CreateFor::Any);
+        assert_eq!(made(any, Outgoing, Unknown), "offered lead");
     }
 
     #[test]

@@ -177,6 +177,7 @@ pub(crate) fn record(call: u64, phone: &str) -> CallRecord {
         lookup: Some(LookupKind::Unknown),
         client: None,
         client_name: None,
+        dialler: None,
         employee: Some("bruno".into()),
         started: Wall::from_unix_millis(START),
         answered: Some(Wall::from_unix_millis(START + 3_000)),
@@ -186,6 +187,7 @@ pub(crate) fn record(call: u64, phone: &str) -> CallRecord {
         talk_seconds: 41,
         transferred_from: None,
         created: Vec::new(),
+        card: None,
         legs: vec![LegRecord {
             employee: "bruno".into(),
             outcome: Outcome::Answered,

@@ -1,5 +1,7 @@
 //! Errors under `/api`: `{"error": {"code", "message"}}`, with the cause of our own faults in the log alone.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::OriginalUri;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -44,6 +46,28 @@ impl ApiError {
         // RFC 9110 §15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field"
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ramal\""))
+    }
+
+    /// Her role does not reach so far.
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// A change that another site's page may have made her browser send.
+    pub(super) fn csrf(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "csrf", message)
+    }
+
+    /// Not so often.
+    pub(super) fn slow_down(wait: Duration, message: impl Into<String>) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message)
+            .with(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// It is as it is: `code` says why.
+    pub(super) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
     }
 
     /// Not now.

@@ -5,7 +5,9 @@
 //! of the node's handle, the store and the outbox; nothing is decided here.
 
 mod api;
+mod attempts;
 mod auth;
+mod caller;
 mod control;
 mod error;
 mod guard;
@@ -15,6 +17,7 @@ pub mod page;
 pub mod router;
 mod schema;
 pub mod server;
+mod sessions;
 mod shared;
 
 #[cfg(test)]

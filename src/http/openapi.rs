@@ -6,11 +6,12 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::auth::COOKIE;
 use super::shared::Shared;
 use super::{api, health};
 
@@ -22,7 +23,12 @@ pub(super) fn description() -> OpenApi {
         .description(Some("A SIP B2BUA that asks the CRM while the call is still an INVITE."))
         .build();
     let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    let components = ComponentsBuilder::new().security_scheme("token", token).build();
+    let session = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+        COOKIE,
+        "Set by POST /api/session; every change carries X-CSRF-Token besides.",
+    )));
+    let components =
+        ComponentsBuilder::new().security_scheme("token", token).security_scheme("session", session).build();
     let base = OpenApiBuilder::new().info(info).components(Some(components)).build();
     OpenApiRouter::<Arc<Shared>>::with_openapi(base)
         .merge(health::routes())

@@ -153,8 +153,7 @@ impl Wanted {
     fn means(&self, call: &CallRecord) -> bool {
         let CallFilter { direction, outcome, line, employee, number, from, to, since, until } = &self.filter;
         let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted == text);
-        let has_her =
-            |her: &EmployeeId| call.employee.as_ref() == Some(her) || call.legs.iter().any(|leg| leg.employee == *her);
+        let has_her = |her: &EmployeeId| call.concerns(her);
         let place = Some(Cursor { started: call.started, id: call.id });
         call.state != CallState::Ended
             && direction.is_none_or(|wanted| wanted == call.direction)

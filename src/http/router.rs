@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
 
+use super::caller::Caller;
 use super::error::{no_such_method, no_such_path};
 use super::shared::Shared;
 use super::{api, auth, control, guard, health, openapi};
 
 /// What `http.listen` serves.
 pub fn public(shared: &Arc<Shared>) -> Router {
-    // The token is asked for before anything else is said, also on paths and methods that there are not.
-    let api = api().layer(from_fn_with_state(Arc::clone(shared), auth::admins_only));
+    // Who asks is looked at before anything else is said, also on paths and methods that there are not.
+    let api = api().layer(from_fn_with_state(Arc::clone(shared), auth::known_only));
     let open = openapi::route().method_not_allowed_fallback(no_such_method);
     let health: Router<Arc<Shared>> = health::routes().into();
     guarded(health.nest("/api", api.merge(open)).fallback(nothing_here)).with_state(Arc::clone(shared))
@@ -23,7 +24,9 @@ pub fn public(shared: &Arc<Shared>) -> Router {
 /// What the control socket serves: the API with the admin's rights, and `/control`.
 pub fn control(shared: &Arc<Shared>) -> Router {
     let health: Router<Arc<Shared>> = health::routes().into();
-    let api = guarded(health.nest("/api", api()).fallback(no_such_path));
+    // Its owner alone may open it.
+    let api = api().layer(Extension(Caller::Program));
+    let api = guarded(health.nest("/api", api).fallback(no_such_path));
     api.nest("/control", control::routes()).with_state(Arc::clone(shared))
 }
 

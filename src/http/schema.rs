@@ -28,6 +28,9 @@ pub(super) struct Call {
     /// Her name.
     #[schema(required)]
     client_name: Option<String>,
+    /// The employee who dialled, of a call from inside.
+    #[schema(required)]
+    dialler: Option<String>,
     /// Who talked last, or rings alone now.
     #[schema(required)]
     employee: Option<String>,
@@ -46,6 +49,9 @@ pub(super) struct Call {
     transferred_from: Option<String>,
     /// What this call created or shares: `lead:3`.
     created: Vec<String>,
+    /// What was decided on its card.
+    #[schema(required)]
+    card: Option<CardDecision>,
     /// One for each employee who was rung.
     legs: Vec<Leg>,
 }
@@ -88,6 +94,26 @@ pub(super) enum Outcome {
     Busy,
     Declined,
     Failed,
+}
+
+/// What was decided on a call's card.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CardDecision {
+    action: CardAction,
+    /// The employee; `null`: a program with the token.
+    #[schema(required)]
+    by: Option<String>,
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CardAction {
+    Lead,
+    Contact,
+    Attach,
+    Ignore,
 }
 
 /// What one employee had of a call.
@@ -168,10 +194,22 @@ pub(super) struct PassedOver {
 
 #[derive(Serialize, ToSchema)]
 pub(super) enum WriteKind {
+    #[serde(rename = "call.started")]
+    CallStarted,
+    #[serde(rename = "call.transferred")]
+    CallTransferred,
     #[serde(rename = "lead.create")]
     LeadCreate,
+    #[serde(rename = "contact.create")]
+    ContactCreate,
+    #[serde(rename = "company.create")]
+    CompanyCreate,
+    #[serde(rename = "deal.create")]
+    DealCreate,
     #[serde(rename = "lead.reassign")]
     LeadReassign,
+    #[serde(rename = "client.attach")]
+    ClientAttach,
     #[serde(rename = "activity.create")]
     ActivityCreate,
 }
@@ -198,6 +236,74 @@ pub(super) struct EventData {
     /// The kind of a transfer.
     #[schema(required)]
     kind: Option<String>,
+}
+
+/// A call's card.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Card {
+    call: Call,
+    /// Whose number it is; `null`: nobody's.
+    #[schema(required)]
+    client: Option<CardClient>,
+    /// The last calls of the same number, newest first.
+    history: Vec<PastCall>,
+    /// Leads and deals of the number that are open: `lead:3`.
+    open: Vec<String>,
+    /// What may be decided; nothing where it is none.
+    offered: Vec<CardAction>,
+    /// Why that is offered, or nothing is.
+    why: String,
+    /// What was decided.
+    #[schema(required)]
+    decided: Option<CardDecision>,
+}
+
+/// Whose number it is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CardClient {
+    /// `contact:7`.
+    record: String,
+    #[schema(required)]
+    name: Option<String>,
+    #[schema(required)]
+    responsible: Option<String>,
+}
+
+/// An earlier call of the same number.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PastCall {
+    id: String,
+    direction: Direction,
+    #[schema(required)]
+    outcome: Option<Outcome>,
+    #[schema(format = DateTime)]
+    started: String,
+    #[schema(required)]
+    employee: Option<String>,
+    talk_seconds: u32,
+    #[schema(required)]
+    line: Option<String>,
+}
+
+/// Who one is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SessionBody {
+    /// The employee's id; `null` for a program with the token.
+    #[schema(required)]
+    employee: Option<String>,
+    #[schema(required)]
+    name: Option<String>,
+    role: Role,
+    /// For `X-CSRF-Token`; `null` without a cookie.
+    #[schema(required)]
+    csrf: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Role {
+    Employee,
+    Admin,
 }
 
 /// Whether an employee can be rung.
@@ -237,6 +343,9 @@ pub(super) struct OwedWrite {
     error: Option<String>,
     #[schema(format = DateTime)]
     since: String,
+    /// The customer's number.
+    #[schema(required)]
+    client: Option<String>,
 }
 
 /// What came of a reload.

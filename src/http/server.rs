@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +22,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::auth::Peer;
 use super::router;
 use super::shared::{Shared, closed};
 use crate::store::private;
@@ -62,7 +66,7 @@ pub async fn listen(address: SocketAddr, shared: &Arc<Shared>) -> Result<(Socket
     let fault = |cause| ListenError::Address { address, cause };
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let got = listener.local_addr().map_err(fault)?;
-    let task = tokio::spawn(accept(listener, router::public(shared), shared.closing.subscribe()));
+    let task = tokio::spawn(accept(listener, router::public(shared), shared.closing.subscribe(), |at| Some(at.ip())));
     Ok((got, Server { task, socket: None }))
 }
 
@@ -70,7 +74,7 @@ pub async fn listen(address: SocketAddr, shared: &Arc<Shared>) -> Result<(Socket
 pub fn listen_control(path: &Path, shared: &Arc<Shared>) -> Result<Server, ListenError> {
     clear(path)?;
     let listener = bind_private(path).map_err(|cause| ListenError::Control { path: path.to_owned(), cause })?;
-    let task = tokio::spawn(accept(listener, router::control(shared), shared.closing.subscribe()));
+    let task = tokio::spawn(accept(listener, router::control(shared), shared.closing.subscribe(), |_| None));
     Ok(Server { task, socket: Some(path.to_owned()) })
 }
 
@@ -128,17 +132,24 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     bound
 }
 
-async fn accept<L: Listener>(mut listener: L, router: Router, mut closing: watch::Receiver<bool>) {
+/// `address` tells the other end of a connection, where it has an address.
+async fn accept<L: Listener>(
+    mut listener: L,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+    address: fn(&L::Addr) -> Option<IpAddr>,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
-            (place, listener.accept().await.0)
+            let (io, at) = listener.accept().await;
+            (place, io, address(&at).map(Peer))
         };
         tokio::select! {
-            (place, io) = next => {
-                let serving = serve(io, router.clone(), closing.clone());
+            (place, io, peer) = next => {
+                let serving = serve(io, peer, router.clone(), closing.clone());
                 connections.spawn(async move {
                     serving.await;
                     drop(place);
@@ -154,15 +165,20 @@ async fn accept<L: Listener>(mut listener: L, router: Router, mut closing: watch
     }
 }
 
-async fn serve<I>(io: I, router: Router, mut closing: watch::Receiver<bool>)
+async fn serve<I>(io: I, peer: Option<Peer>, router: Router, mut closing: watch::Receiver<bool>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        peer.map(|peer| request.extensions_mut().insert(peer));
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(io), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(io), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -201,7 +217,7 @@ mod tests {
             .route("/never", get(std::future::pending::<&'static str>))
             .layer(from_fn(guard::time_limit));
         let (ours, theirs) = duplex(4096);
-        (ours, tokio::spawn(serve(theirs, router, closing.subscribe())))
+        (ours, tokio::spawn(serve(theirs, None, router, closing.subscribe())))
     }
 
     async fn rest(mut stream: DuplexStream) -> String {

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::attempts::Attempts;
+use super::sessions::Sessions;
+use crate::base::Ids;
 use crate::config::Secret;
 use crate::node::Handle;
 use crate::store::Reader;
@@ -14,6 +17,10 @@ pub struct Shared {
     pub(super) node: Handle,
     /// `http.api_token`.
     pub(super) api_token: Option<Secret>,
+    /// Who has signed in.
+    pub(super) sessions: Sessions,
+    /// Wrong passwords.
+    pub(super) attempts: Attempts,
     /// One permit for each listener of `GET /api/events`.
     pub(super) listeners: Arc<Semaphore>,
     /// True once the servers stop: streams without an end of their own end then.
@@ -21,10 +28,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Everything that the handlers use; without an `http.api_token` nobody gets in over TCP.
+    /// Everything that the handlers use.
     pub fn new(node: Handle, api_token: Option<Secret>) -> Arc<Self> {
         let listeners = Arc::new(Semaphore::new(LISTENERS));
-        Arc::new(Self { node, api_token, listeners, closing: watch::Sender::new(false) })
+        let (sessions, attempts) = (Sessions::new(Ids::from_os()), Attempts::default());
+        Arc::new(Self { node, api_token, sessions, attempts, listeners, closing: watch::Sender::new(false) })
     }
 
     /// The call log.

@@ -54,6 +54,7 @@ fn the_schemas_have_the_keys_of_what_is_sent() {
         next_at: Wall::from_unix_millis(START),
         error: None,
         since: Wall::from_unix_millis(START),
+        client: None,
         payload: None,
     };
     assert_eq!(keys("OwedWrite"), written(&owed));

@@ -162,6 +162,7 @@ mod tests {
             lookup: None,
             client: None,
             client_name: None,
+            dialler: None,
             employee: None,
             started: Wall::default(),
             answered: None,
@@ -171,6 +172,7 @@ mod tests {
             talk_seconds: 0,
             transferred_from: None,
             created: Vec::new(),
+            card: None,
             legs: Vec::new(),
         };
         Publication { event: "call.ringing", call, record: None, from_employee, to_employee: None, kind: None }

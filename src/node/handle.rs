@@ -47,6 +47,28 @@ pub enum NotReady {
         /// What the database says.
         cause: String,
     },
+    /// A write to the CRM is not in effect for longer than `limits.owed_for`.
+    #[error(
+        "the CRM is owed {writes} writes, the oldest for {}: see what it says in `ramal outbox list`, mend that, then \
+         `ramal outbox retry`",
+        minutes(*.oldest)
+    )]
+    Owed {
+        /// How many.
+        writes: usize,
+        /// The age of the oldest.
+        oldest: Duration,
+    },
+}
+
+/// As an operator reads a time that is long.
+fn minutes(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{} s", time.as_secs()),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
 }
 
 /// Why a presence was not set.
@@ -157,21 +179,22 @@ impl Handle {
         if self.node.admission.is_draining() {
             return Err(NotReady::Draining { calls: self.node.live.up() });
         }
-        self.node.store.health().map_err(|ill| NotReady::Unsaved { waiting: ill.waiting, cause: ill.cause })
+        self.node.store.health().map_err(|ill| NotReady::Unsaved { waiting: ill.waiting, cause: ill.cause })?;
+        let (owed, limit) = (self.node.outbox.counts(), self.directory().limits.owed_for);
+        match owed.oldest_for(self.node.clock.now().wall) {
+            oldest if !limit.is_zero() && oldest > limit => Err(NotReady::Owed { writes: owed.owed, oldest }),
+            _ => Ok(()),
+        }
     }
 
     /// Prometheus text.
     pub fn metrics_text(&self) -> String {
         let now = self.node.clock.now();
         let owed = self.node.outbox.counts();
-        let age = |since: crate::base::Wall| {
-            let millis = now.wall.unix_millis().saturating_sub(since.unix_millis());
-            Duration::from_millis(u64::try_from(millis).unwrap_or_default())
-        };
         self.node.metrics.text(Reading {
             calls: self.node.live.up(),
             owed: owed.owed,
-            oldest: owed.oldest.map(age).unwrap_or_default(),
+            oldest: owed.oldest_for(now.wall),
             dead: owed.dead,
             trunks: self.node.house.trunks_up(now.mono),
             registrations: self.node.registrar.count(),

@@ -91,8 +91,8 @@ fn publications(news: &WriteNews) -> Vec<Late> {
         late.push(Late { event: "crm.write_failed", record: None, from: None, to: None });
     }
     match &news.effect {
-        Some(Effect::Created { record: lead, made: true }) => {
-            late.push(Late { event: "lead.created", record: Some(*lead), from: None, to: None });
+        Some(Effect::Created { record, made: true }) => {
+            late.push(Late { event: record.kind.created_event(), record: Some(*record), from: None, to: None });
         }
         Some(Effect::Reassigned { moved, to }) => late.extend(moved.iter().map(|(record, from)| Late {
             event: "lead.reassigned",
@@ -100,7 +100,8 @@ fn publications(news: &WriteNews) -> Vec<Late> {
             from: Some(from.clone()),
             to: Some(to.clone()),
         })),
-        Some(Effect::Created { made: false, .. } | Effect::Void(_) | Effect::Activity { .. }) | None => {}
+        Some(Effect::Created { made: false, .. } | Effect::Attached(_) | Effect::Void(_) | Effect::Activity { .. })
+        | None => {}
     }
     late
 }

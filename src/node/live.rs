@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dashmap::DashMap;
 use tokio::sync::Notify;
 
+use super::cards::{CardError, Seen};
 use super::claims::{Claim, Claims, InviteKeys};
 use super::slot::{Busy, Owed, Slot, Turn, Wire};
 use crate::base::{CallId, EmployeeId, Instant, Now};
+use crate::call::card::Press;
 use crate::call::{self, Call, CallEvent, Env};
 use crate::crm::model::{CallRecord, CallState};
 use crate::sip::message::{Request, Response};
@@ -153,6 +155,42 @@ impl Live {
     /// Whose call it is to hand on at the console; `None`: there is no such call that is up, or nobody may now.
     pub(super) fn holder(&self, id: CallId) -> Option<EmployeeId> {
         self.calls.get(&id)?.call.may_be_handed_on_by().cloned()
+    }
+
+    /// One call as its card shows it.
+    pub(super) fn card(&self, id: CallId, now: Now) -> Option<Seen> {
+        let slot = self.calls.get(&id)?;
+        let call = slot.call.record_at(now);
+        let offer = slot.call.offers(&call);
+        Some(Seen { lookup: slot.call.lookup().cloned(), offer, call })
+    }
+
+    /// Whether she is in it.
+    pub(super) fn has_in(&self, id: CallId, employee: &EmployeeId) -> bool {
+        self.calls.get(&id).is_some_and(|slot| slot.call.has(employee))
+    }
+
+    /// Decides on the card of a call that is up, where it may be decided and by her; `None`: it is not up. What is
+    /// looked at and what follows are one step.
+    pub(super) fn press(
+        &self,
+        id: CallId,
+        now: Now,
+        press: &Press,
+        only_hers: bool,
+        env: &dyn Env,
+        wire: &dyn Wire,
+    ) -> Option<Result<Turn, CardError>> {
+        let mut slot = self.calls.get_mut(&id).filter(|slot| !slot.call.is_ended())?;
+        if only_hers && !press.by.as_ref().is_some_and(|by| slot.call.concerns_now(by)) {
+            return Some(Err(CardError::NotHers));
+        }
+        if let Err(why) = slot.call.would_make(press, now, &env.directory().crm.mode) {
+            return Some(Err(CardError::NotOffered(why)));
+        }
+        let turn = slot.step(now, CallEvent::Card(Box::new(press.clone())), env, wire);
+        self.count(&mut slot, false);
+        Some(Ok(turn))
     }
 
     /// Puts in the call that claimed this INVITE.

@@ -8,6 +8,7 @@
 mod admission;
 mod answer;
 mod begin;
+pub mod cards;
 mod claims;
 mod clock;
 mod digests;
@@ -48,6 +49,7 @@ pub use self::clock::Clock;
 pub use self::handle::{HandOnError, Handle, NotReady, PresenceError, ReloadError};
 
 use self::admission::Admission;
+use self::cards::Cards;
 use self::events::Events;
 use self::house::House;
 use self::late::NewsWire;
@@ -151,6 +153,7 @@ struct Inner {
     store: Store,
     outbox: Outbox<Backend>,
     events: Events,
+    cards: Cards,
     trace: Trace,
     metrics: Metrics,
     ids: Mutex<(Ids, CallIds)>,
@@ -217,6 +220,7 @@ impl Node {
                 store,
                 outbox,
                 events: Events::new(clock.now()),
+                cards: Cards::default(),
                 trace,
                 metrics: Metrics::new(),
                 ids: Mutex::new((ids, CallIds::default())),

@@ -75,7 +75,7 @@ impl Inner {
         self.follow(call, turn);
     }
 
-    fn follow(self: &Arc<Self>, call: CallId, turn: Turn) -> bool {
+    pub(super) fn follow(self: &Arc<Self>, call: CallId, turn: Turn) -> bool {
         let (mut perform, arm) = match turn {
             Turn::Unknown(_) => return false,
             Turn::Crashed => {
@@ -142,6 +142,7 @@ impl Inner {
             CallAction::Silent(hop) => self.house.lost(hop.remote, self.clock.now().mono),
             CallAction::Say { to, word } => self.say(call, to, word),
             CallAction::PostDialDelay(delay) => self.metrics.rang(delay),
+            CallAction::CardTaken => self.cards.taken(call),
             CallAction::Finish => self.finish(call),
         }
     }

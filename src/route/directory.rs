@@ -427,6 +427,7 @@ pub struct Limits {
     pub per_employee: u32,
     pub longest_call: Duration,
     pub unsaved: usize,
+    pub owed_for: Duration,
     pub outgoing_countries: Vec<String>,
     pub emergency: Vec<String>,
 }
@@ -439,6 +440,7 @@ impl Default for Limits {
             per_employee: 10,
             longest_call: Duration::from_secs(4 * 3600),
             unsaved: 10_000,
+            owed_for: Duration::from_secs(3600),
             outgoing_countries: vec!["BR".to_owned()],
             emergency: ["190", "192", "193"].map(str::to_owned).to_vec(),
         }

@@ -1,12 +1,15 @@
-//! A CRM for whole calls: it answers when it is told to, and keeps what it is given.
+//! The CRM of whole calls: the embedded one's own decisions, as fast or slow, up or down as a test says.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::base::{CallId, EmployeeId, PhoneNumber};
+use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
+use crate::crm::WhoCalls;
+use crate::crm::embedded::{Edit, Paper, Rules};
 use crate::crm::model::{
-    CallRecord, Effect, EntityKind, EntityRef, Known, Lookup, NoAnswer, OwedWrite, Write, WriteNews, WriteState,
+    CallRecord, Effect, EntityKind, EntityRef, Lookup, NoAnswer, OwedWrite, Write, WriteNews, WriteState,
 };
+use crate::route::directory::Directory;
+use crate::store::rows::{ClientRow, DealRow};
 
 /// A lead as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +21,9 @@ pub(crate) struct Lead {
 }
 
 /// What the CRM knows, how fast it is, and what it was told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Crm {
-    known: HashMap<PhoneNumber, Known>,
+    paper: Paper,
     pub delay: Duration,
     pub down: bool,
     pub leads: Vec<Lead>,
@@ -29,82 +32,115 @@ pub(crate) struct Crm {
     pub records: Vec<CallRecord>,
     /// All writes, in order.
     pub writes: Vec<OwedWrite>,
+    /// Where each activity stands.
+    pub attached: Vec<Option<EntityRef>>,
+    /// Whose responsible is absent, and in what words.
+    absent: Vec<(PhoneNumber, String)>,
 }
 
 impl Crm {
-    pub(crate) fn knows(&mut self, phone: &str, name: &str, responsible: &str) {
-        let phone = phone.parse().expect("E.164");
-        let id = 1 + i64::try_from(self.known.len()).expect("few");
-        let known = Known {
-            entity: EntityRef { kind: EntityKind::Contact, id },
-            name: Some(name.to_owned()),
-            responsible: Some(responsible.into()),
-            absent: None,
-            why: "the only match".to_owned(),
-            passed_over: Vec::new(),
+    pub(crate) fn new(dir: &Directory) -> Self {
+        Self {
+            paper: Paper::new(Rules::new(&dir.crm.prefer, &dir.crm.exceptions, &dir.crm.country)),
+            delay: Duration::ZERO,
+            down: false,
+            leads: Vec::new(),
+            activities: Vec::new(),
+            records: Vec::new(),
+            writes: Vec::new(),
+            attached: Vec::new(),
+            absent: Vec::new(),
+        }
+    }
+
+    pub(crate) fn knows(&mut self, phone: &str, name: &str, responsible: &str, now: Wall) {
+        let edit = Edit::AddClient {
+            kind: EntityKind::Contact,
+            name: name.to_owned(),
+            phones: vec![phone.to_owned()],
+            responsible: responsible.into(),
+            email: None,
         };
-        self.known.insert(phone, known);
+        self.edit(edit, now);
     }
 
-    /// Her responsible is not at work, in these words.
+    /// What an operator does.
+    #[track_caller]
+    pub(crate) fn edit(&mut self, edit: Edit, now: Wall) {
+        self.paper.edit(edit, now);
+        self.look_at_owners();
+    }
+
+    pub(crate) fn contacts(&self) -> Vec<ClientRow> {
+        self.paper.clients(EntityKind::Contact)
+    }
+
+    pub(crate) fn companies(&self) -> Vec<ClientRow> {
+        self.paper.clients(EntityKind::Company)
+    }
+
+    pub(crate) fn deals(&self) -> Vec<DealRow> {
+        self.paper.deals()
+    }
+
+    /// Whoever is responsible for this number is not at work, in these words; as CRMs elsewhere say it.
     pub(crate) fn is_absent(&mut self, phone: &str, why: &str) {
-        let known = self.known.get_mut(&phone.parse().expect("E.164")).expect("it knows her");
-        known.absent = Some(why.to_owned());
+        self.absent.push((phone.parse().expect("E.164"), why.to_owned()));
     }
 
-    pub(crate) fn who_calls(&self, phone: PhoneNumber) -> Lookup {
+    pub(crate) fn who_calls(&self, asked: &WhoCalls) -> Lookup {
         if self.down {
             return Lookup::Undetermined(NoAnswer::Unavailable);
         }
-        match self.known.get(&phone) {
-            Some(known) => Lookup::Known(known.clone()),
-            None => Lookup::Unknown { fresh: None },
+        let mut lookup = self.paper.who_calls(asked);
+        let absent = self.absent.iter().find(|(phone, _)| *phone == asked.phone);
+        if let (Lookup::Known(known), Some((_, why))) = (&mut lookup, absent) {
+            known.absent = Some(why.clone());
         }
+        lookup
     }
 
-    /// Takes writes in order, each to effect.
-    pub(crate) fn take(&mut self, writes: Vec<OwedWrite>) -> Vec<WriteNews> {
-        writes.into_iter().map(|owed| self.apply(owed)).collect()
+    /// Takes writes of a call that goes on in order, each to effect.
+    pub(crate) fn take(&mut self, writes: Vec<OwedWrite>, now: Wall) -> Vec<WriteNews> {
+        writes.into_iter().map(|owed| self.apply(owed, true, now)).collect()
     }
 
-    fn apply(&mut self, owed: OwedWrite) -> WriteNews {
-        let effect = match &owed.write {
-            Write::LeadCreate(new) => self.lead(owed.call, new.phone, &new.owner),
-            Write::LeadReassign { to, .. } => self.reassign(owed.call, to),
-            Write::ActivityCreate(record) => {
-                self.activities.push((**record).clone());
-                let id = i64::try_from(self.activities.len()).expect("few");
-                Effect::Activity { id, attached_to: record.client }
+    /// Takes a call's record with all that it still owes.
+    pub(crate) fn save(&mut self, mut record: CallRecord, writes: Vec<OwedWrite>, now: Wall) -> Vec<WriteNews> {
+        let call = record.id;
+        self.paper.call_ended(call);
+        let news = writes.into_iter().map(|owed| self.apply(owed, false, now)).collect();
+        let unheard = self.paper.created(call).into_iter();
+        let unheard: Vec<_> = unheard.filter(|at| !record.created.contains(at)).collect();
+        record.created.extend(unheard);
+        self.records.push(record);
+        self.paper.call_settled(call);
+        news
+    }
+
+    fn apply(&mut self, owed: OwedWrite, up: bool, now: Wall) -> WriteNews {
+        let effect = self.paper.apply(&owed, up, now);
+        if let (Write::ActivityCreate(record), Effect::Activity { attached_to, .. }) = (&owed.write, &effect) {
+            self.activities.push((**record).clone());
+            self.attached.push(*attached_to);
+        }
+        if let Effect::Created { record: EntityRef { kind: EntityKind::Lead, id }, made } = effect {
+            if let (Write::LeadCreate(new), true) = (&owed.write, made) {
+                self.leads.push(Lead { phone: new.phone, owner: new.owner.clone(), calls: Vec::new() });
             }
-            other => unreachable!("the sim's CRM is a classic one that hears of no calls: {}", other.kind().as_str()),
-        };
+            let lead = usize::try_from(id).ok().and_then(|id| self.leads.get_mut(id - 1)).expect("numbered from 1");
+            lead.calls.push(owed.call);
+        }
+        self.look_at_owners();
         let (call, seq, kind) = (owed.call, owed.seq, owed.write.kind());
         self.writes.push(owed);
         WriteNews { call, seq, kind, state: WriteState::Written, effect: Some(effect), error: None }
     }
 
-    fn lead(&mut self, call: CallId, phone: PhoneNumber, owner: &EmployeeId) -> Effect {
-        let at = self.leads.iter().position(|l| l.phone == phone);
-        let made = at.is_none();
-        let at = at.unwrap_or_else(|| {
-            self.leads.push(Lead { phone, owner: owner.clone(), calls: Vec::new() });
-            self.leads.len() - 1
-        });
-        self.leads[at].calls.push(call);
-        Effect::Created { record: entity(at), made }
-    }
-
-    fn reassign(&mut self, call: CallId, to: &EmployeeId) -> Effect {
-        match self.leads.iter_mut().enumerate().find(|(_, l)| l.calls.contains(&call)) {
-            Some((at, lead)) => {
-                let from = std::mem::replace(&mut lead.owner, to.clone());
-                Effect::Reassigned { moved: vec![(entity(at), from)], to: to.clone() }
-            }
-            None => Effect::Void("this call created nothing".to_owned()),
+    /// Calls move them, and people do.
+    fn look_at_owners(&mut self) {
+        for (id, lead) in (1..).zip(&mut self.leads) {
+            lead.owner = self.paper.owner(EntityRef { kind: EntityKind::Lead, id }).expect("a lead has an owner");
         }
     }
-}
-
-fn entity(at: usize) -> EntityRef {
-    EntityRef { kind: EntityKind::Lead, id: 1 + i64::try_from(at).expect("few") }
 }

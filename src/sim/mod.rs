@@ -107,6 +107,7 @@ impl Sim {
         let us = US.parse().expect("an address");
         // 2026-11-24T14:00:00Z, a Tuesday morning in São Paulo
         let now = Now { mono: Instant::from_millis(1_000), wall: Wall::from_unix_millis(1_795_528_800_000) };
+        let crm = Crm::new(&directory);
         Self {
             now,
             house: House {
@@ -120,7 +121,7 @@ impl Sim {
                 transport: Transport::Udp,
                 now: now.mono,
             },
-            crm: Crm::default(),
+            crm,
             calls: BTreeMap::new(),
             done: Vec::new(),
             parties: Vec::new(),
@@ -149,7 +150,7 @@ impl Sim {
     }
 
     pub(crate) fn knows(mut self, phone: &str, name: &str, responsible: &str) -> Self {
-        self.crm.knows(phone, name, responsible);
+        self.crm.knows(phone, name, responsible, self.now.wall);
         self
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::{Event, Sim};
 use crate::base::CallId;
 use crate::call::{CallAction, CallEvent};
+use crate::crm::WhoCalls;
+use crate::crm::model::WriteNews;
 
 impl Sim {
     pub(super) fn tell(&mut self, id: CallId, event: CallEvent) {
@@ -20,14 +22,17 @@ impl Sim {
         let soon = Duration::from_millis(2);
         match action {
             CallAction::Send(transmit) => self.send_all(vec![transmit]),
-            CallAction::Ask { phone, .. } => {
-                let (delay, lookup) = (self.crm.delay, self.crm.who_calls(phone));
+            CallAction::Ask { phone, line, address } => {
+                let (delay, lookup) = (self.crm.delay, self.crm.who_calls(&WhoCalls { phone, line, address }));
                 self.at(delay, Event::CrmSaid { call: id, lookup });
             }
-            CallAction::Tell(writes) => self.write(id, writes, soon),
+            CallAction::Tell(writes) => {
+                let news = self.crm.take(writes, self.now.wall);
+                self.wrote(id, news, soon);
+            }
             CallAction::Save { record, writes } => {
-                self.crm.records.push(*record);
-                self.write(id, writes, soon);
+                let news = self.crm.save(*record, writes, self.now.wall);
+                self.wrote(id, news, soon);
                 self.at(soon, Event::Saved { call: id });
             }
             CallAction::Publish(publication) => self.published.push(*publication),
@@ -46,7 +51,7 @@ impl Sim {
             }
             CallAction::Say { to, word } => self.at(self.words_take, Event::Said { from: id, to, word }),
             CallAction::Transferred { kind, result } => self.transfers.push((kind, result)),
-            CallAction::Silent(_) | CallAction::PostDialDelay(_) => {}
+            CallAction::Silent(_) | CallAction::PostDialDelay(_) | CallAction::CardTaken => {}
             CallAction::Finish => {
                 let call = self.calls.remove(&id).expect("only a call that is there finishes");
                 assert_eq!(call.next_wakeup(), None, "a finished call has no timer left");
@@ -57,8 +62,8 @@ impl Sim {
         }
     }
 
-    fn write(&mut self, call: CallId, writes: Vec<crate::crm::model::OwedWrite>, after: Duration) {
-        for news in self.crm.take(writes) {
+    fn wrote(&mut self, call: CallId, news: Vec<WriteNews>, after: Duration) {
+        for news in news {
             self.at(after, Event::Wrote { call, news });
         }
     }

@@ -76,12 +76,13 @@ fn of_calls(rows: &Rows) -> [String; 8] {
 }
 
 /// What operators and late events leave; in the order of [`RARE_STATEMENTS`].
-fn rare(rows: &Rows) -> [String; 12] {
+fn rare(rows: &Rows) -> [String; 13] {
     let crm = &rows.crm;
     [
         array(crm.companies.values()),
         array(crm.deals.values()),
         array(&crm.moved_activities),
+        array(&crm.attached_activities),
         array(crm.exceptions.iter().filter(|(_, row)| row.is_none()).map(|(value, _)| value)),
         array(crm.exceptions.values().flatten()),
         array(rows.outbox.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| key)),
@@ -121,10 +122,11 @@ static ALL: LazyLock<String> =
 
 const CALL_STATEMENTS: [&str; 8] = [CONTACTS, LEADS, PHONES, CALL_RECORDS, ACTIVITIES, CALLS, CREATED, OUTBOX];
 
-const RARE_STATEMENTS: [&str; 12] = [
+const RARE_STATEMENTS: [&str; 13] = [
     COMPANIES,
     DEALS,
     MOVED_ACTIVITIES,
+    ATTACHED_ACTIVITIES,
     EXCEPTIONS_GONE,
     EXCEPTIONS,
     OUTBOX_GONE,
@@ -239,6 +241,9 @@ const ACTIVITIES: &str = "INSERT OR IGNORE INTO activities
 
 const MOVED_ACTIVITIES: &str = "UPDATE activities SET attached_to = moved.value->>1
     FROM json_each($1) AS moved WHERE activities.attached_to = moved.value->>0";
+
+const ATTACHED_ACTIVITIES: &str = "UPDATE activities SET attached_to = at.value->>1
+    FROM json_each($1) AS at WHERE activities.call_id = at.value->>0 AND activities.attached_to IS NULL";
 
 const EXCEPTIONS: &str = "INSERT OR REPLACE INTO exceptions (value, kind, comment, added)
     SELECT value->>'value', value->>'kind', value->>'comment', value->>'added' FROM json_each($1)";

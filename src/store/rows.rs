@@ -162,6 +162,8 @@ pub struct CrmRows {
     pub activities: BTreeMap<CallId, ActivityRow>,
     /// All activities at the one go to the other.
     pub moved_activities: BTreeMap<EntityRef, EntityRef>,
+    /// The activities of these calls, where they stand at nobody, go there.
+    pub attached_activities: BTreeMap<CallId, EntityRef>,
     /// Exceptions by value; `None` takes one away.
     pub exceptions: BTreeMap<String, Option<ExceptionRow>>,
     /// What a CRM wants kept here, by its own keys; `None` takes one away.
@@ -234,6 +236,7 @@ impl Rows {
             && crm.call_records.is_empty()
             && crm.activities.is_empty()
             && crm.moved_activities.is_empty()
+            && crm.attached_activities.is_empty()
             && crm.exceptions.is_empty()
             && crm.notes.is_empty();
         let no_log = self.calls.is_empty() && self.created.is_empty() && self.outbox.is_empty();

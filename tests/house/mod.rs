@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "test code; each test file uses its part")]
 
+pub mod web;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -56,6 +56,12 @@ pub(super) fn national_digits(number: PhoneNumber) -> Option<String> {
     Some(text.chars().filter(char::is_ascii_digit).collect())
 }
 
+/// As it is written for people of all countries: `+44 20 7946 0958`.
+pub(super) fn international_text(number: PhoneNumber) -> Option<String> {
+    let parsed = phonenumber::parse(None, number.to_string()).ok()?;
+    Some(parsed.format().mode(Mode::International).to_string())
+}
+
 fn parsed(home: Option<Id>, text: &str) -> Option<Foreign> {
     let parsed = phonenumber::parse(home, text).ok()?;
     let number = parsed.format().mode(Mode::E164).to_string().parse().ok()?;

@@ -67,6 +67,20 @@ pub fn national(number: PhoneNumber, country: &str) -> String {
     }
 }
 
+/// The number as a person reads it, in groups: `+55 21 97654-3210`.
+pub fn spaced(number: PhoneNumber) -> String {
+    match brazilian(number) {
+        Some(national) if is_service(national) || is_shared_cost(national) => number.to_string(),
+        Some(national) => {
+            // Area code of two digits, then 8 or 9, of which the last four stand apart.
+            let power = if national >= 10_000_000_000 { 1_000_000_000 } else { 100_000_000 };
+            let (area, local) = (national / power, national % power);
+            format!("+{BRAZIL} {area} {}-{:04}", local / 10_000, local % 10_000)
+        }
+        None => abroad::international_text(number).unwrap_or_else(|| number.to_string()),
+    }
+}
+
 /// The digits behind 55, for a number of Brazil.
 pub(super) fn brazilian(number: PhoneNumber) -> Option<u64> {
     let digits = number.digits();
@@ -93,4 +107,24 @@ fn is_shared_cost(national: u64) -> bool {
 
 fn with_country(national: u64) -> Option<PhoneNumber> {
     format!("{BRAZIL}{national}").parse().ok().and_then(PhoneNumber::from_digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_reads_a_number_in_groups() {
+        for (number, read) in [
+            ("+5521976543210", "+55 21 97654-3210"),
+            ("+551140028922", "+55 11 4002-8922"),
+            ("+551190020001", "+55 11 9002-0001"),
+            ("+558001234567", "+558001234567"),
+            ("+5540028922", "+5540028922"),
+            ("+442079460958", "+44 20 7946 0958"),
+            ("+999123", "+999123"),
+        ] {
+            assert_eq!(spaced(number.parse().unwrap()), read);
+        }
+    }
 }

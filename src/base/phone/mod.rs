@@ -10,6 +10,6 @@ mod read;
 mod table;
 
 pub use abroad::{country, is_area, is_country, warm_up};
-pub use forms::{keys, national, variants};
+pub use forms::{keys, national, spaced, variants};
 pub use number::{NotE164, PhoneNumber};
 pub use read::{Context, Kind, Reading, read};

@@ -13,6 +13,7 @@ mod queue;
 mod redirect;
 mod settings;
 mod setup;
+mod simple;
 mod takeover;
 mod transfer;
 mod transfers_table;

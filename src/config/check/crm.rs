@@ -13,6 +13,7 @@ use crate::route::directory::{CrmMode, CrmRules, SimpleClient};
 /// `[crm]`, as far as the directory holds it.
 pub(super) fn rules(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> CrmRules {
     let default = CrmRules::default();
+    idle_pipelines(raw, report);
     let Some(crm) = &raw.crm else { return default };
     let exceptions = crm.exceptions.iter().flat_map(|list| &list.value);
     CrmRules {
@@ -40,13 +41,34 @@ fn exception(entry: &At<String>, numbers: &Numbers<'_>, report: &Report) -> Opti
 
 fn mode(crm: &RawCrm, report: &Report) -> CrmMode {
     let simple = crm.simple.as_ref();
-    if !crm.mode.as_ref().is_some_and(|mode| mode.value == raw::CrmMode::Simple) {
+    if !is_simple(crm) {
         idle(simple.map(|simple| &simple.place), "[crm.simple]", "it counts with mode = \"simple\"", report);
         return CrmMode::Classic;
     }
     CrmMode::Simple {
         client: written(simple.and_then(|simple| simple.create.as_ref()), SimpleClient::Contact),
         pipeline: simple.and_then(|simple| simple.pipeline.as_ref()).map_or_else(general, |name| name.value.clone()),
+    }
+}
+
+fn is_simple(crm: &RawCrm) -> bool {
+    crm.mode.as_ref().is_some_and(|mode| mode.value == raw::CrmMode::Simple)
+}
+
+/// A line's `pipeline` where no deal will be opened.
+fn idle_pipelines(raw: &Raw, report: &Report) {
+    if raw.crm.as_ref().is_some_and(is_simple) {
+        return;
+    }
+    for line in &raw.lines {
+        let who = line.number.as_ref().map_or("?", |number| &number.value);
+        let place = line.pipeline.as_ref().map(|at| &at.place);
+        idle(
+            place,
+            &format!("line `{who}`: `pipeline`"),
+            "it counts in simple mode: mode = \"simple\" in [crm]",
+            report,
+        );
     }
 }
 

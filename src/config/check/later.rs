@@ -1,9 +1,9 @@
 //! What the files may say and this release does not do: told, never passed over in silence.
 
 use crate::config::fault::{At, Fault, Place, Report};
-use crate::config::raw::{Backend, CrmMode, Raw, RawEmployee, RawFallback, RawLine, RawQueue, RawTrunk};
+use crate::config::raw::{Backend, Raw, RawEmployee, RawFallback, RawQueue, RawTrunk};
 use crate::config::settings::MediaMode;
-use crate::route::directory::{Fallback, UnknownClient};
+use crate::route::directory::Fallback;
 
 /// `mode = "bypass"` beside keys that need media to pass through us. Only what is written is at odds.
 pub(super) fn bypass(raw: &Raw, report: &Report) {
@@ -54,7 +54,6 @@ pub(super) fn not_yet(raw: &Raw, whole: &Place, report: &Report) {
     raw.trunks.iter().for_each(|trunk| self::trunk(trunk, report));
     raw.employees.iter().for_each(|employee| self::employee(employee, report));
     raw.queues.iter().for_each(|queue| self::queue(queue, report));
-    raw.lines.iter().for_each(|line| self::line(line, report));
     let pcap = raw.trace.as_ref().and_then(|trace| trace.pcap.as_ref()).filter(|pcap| pcap.value);
     warn(pcap.map(|at| &at.place), "[trace]: `pcap`", "ladders are kept, raw messages are not", report);
 }
@@ -81,10 +80,6 @@ fn crm(raw: &Raw, report: &Report) {
         let message = "[crm]: `backend`: this release has the embedded CRM alone";
         report.fault(Fault::new(&backend.place, message).help("write backend = \"embedded\", or leave the key out"));
     }
-    if let Some(mode) = crm.mode.as_ref().filter(|mode| mode.value != CrmMode::Classic) {
-        let message = "[crm]: `mode`: this release has the classic mode alone";
-        report.fault(Fault::new(&mode.place, message).help("write mode = \"classic\", or leave the key out"));
-    }
 }
 
 fn trunk(trunk: &RawTrunk, report: &Report) {
@@ -99,9 +94,7 @@ fn trunk(trunk: &RawTrunk, report: &Report) {
 fn employee(employee: &RawEmployee, report: &Report) {
     let who = format!("employee `{}`", employee.id.as_ref().map_or("?", |id| &id.value));
     let later = |place, key: &str, help: &str| warn(place, &format!("{who}: `{key}`"), help, report);
-    later(employee.login.as_ref().map(|at| &at.place), "login", "there is no console yet");
     later(employee.crm_user.as_ref().map(|at| &at.place), "crm_user", "it counts with an external CRM");
-    later(on(employee.admin.as_ref()), "role", "there are no sessions yet: whoever has the API's token is an admin");
 }
 
 fn queue(queue: &RawQueue, report: &Report) {
@@ -111,15 +104,6 @@ fn queue(queue: &RawQueue, report: &Report) {
     warn(wait.map(|way| &way.place), &format!("{who}: \"wait\""), help, report);
     let longest = queue.max_wait.as_ref().map(|at| &at.place);
     warn(longest, &format!("{who}: `max_wait`"), "the rings of its members bound the wait", report);
-}
-
-fn line(line: &RawLine, report: &Report) {
-    let who = format!("line `{}`", line.number.as_ref().map_or("?", |number| &number.value));
-    let pipeline = line.pipeline.as_ref().map(|at| &at.place);
-    warn(pipeline, &format!("{who}: `pipeline`"), "it counts in simple mode", report);
-    let offer = line.unknown_client.as_ref().filter(|client| client.value == UnknownClient::Offer);
-    let help = "there is no call card yet: nothing is created, and nothing offered";
-    warn(offer.map(|at| &at.place), &format!("{who}: \"offer\""), help, report);
 }
 
 /// Where a flag is set.

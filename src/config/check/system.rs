@@ -127,6 +127,7 @@ pub(super) fn limits(raw: &Raw, numbers: &Numbers<'_>) -> Limits {
         per_employee: written(limits.per_employee.as_ref(), default.per_employee),
         longest_call: written(limits.longest_call.as_ref(), default.longest_call),
         unsaved: written(limits.unsaved.as_ref(), default.unsaved),
+        owed_for: written(limits.owed_for.as_ref(), default.owed_for),
         outgoing_countries: values(limits.outgoing_countries.as_ref()).unwrap_or(default.outgoing_countries),
         emergency: values(limits.emergency.as_ref()).unwrap_or(default.emergency),
     }

@@ -166,6 +166,7 @@ pub(crate) struct RawLimits {
     pub(crate) per_employee: Option<At<u32>>,
     pub(crate) longest_call: Option<At<Duration>>,
     pub(crate) unsaved: Option<At<usize>>,
+    pub(crate) owed_for: Option<At<Duration>>,
     pub(crate) outgoing_countries: Option<List<String>>,
     pub(crate) emergency: Option<List<String>>,
 }
@@ -179,6 +180,7 @@ impl RawLimits {
             per_employee: section.count("per_employee", 1..=10_000),
             longest_call: section.parsed("longest_call", value::some_time),
             unsaved: section.count("unsaved", 1..=10_000_000),
+            owed_for: section.parsed("owed_for", value::duration),
             outgoing_countries: section.list("outgoing_countries", country),
             emergency: section.list("emergency", value::digits),
         };

@@ -427,10 +427,6 @@ fn what_this_release_cannot_do_without_is_a_fault() {
         "31: [crm]: `backend`: this release has the embedded CRM alone (write backend = \"embedded\", or leave the key out)",
     );
     one_below(
-        "[crm]\nmode = \"simple\"\n",
-        "31: [crm]: `mode`: this release has the classic mode alone (write mode = \"classic\", or leave the key out)",
-    );
-    one_below(
         "[sip]\nlisten = [\"tls:0.0.0.0:5061\"]\n",
         "31: [sip]: `listen`: tls needs a certificate, and there is no [sip.tls] (add [sip.tls] with `certificate` and `key`)",
     );

@@ -56,8 +56,6 @@ fn keys_that_do_nothing_yet_are_told_one_by_one() {
 fn no_key_is_passed_over_in_silence() {
     for (above, key) in [
         ("name = \"sales\"", "max_wait = \"5m\""),
-        ("id = \"ana\"", "role = \"admin\""),
-        ("trunk = \"carrier\"", "unknown_client = \"offer\""),
         ("mode = \"bypass\"", "ports = \"30000-39999\""),
         ("mode = \"bypass\"", "timeout = \"60s\""),
     ] {
@@ -68,7 +66,8 @@ fn no_key_is_passed_over_in_silence() {
         ("name = \"carrier\"", "channels = 30\nforeign_cli = true\nfailover_after = \"3s\""),
         ("name = \"office\"", "connected_line = true"),
         ("name = \"office\"", "connected_line = false"),
-        ("id = \"ana\"", "role = \"employee\""),
+        ("id = \"ana\"", "role = \"admin\"\nlogin = \"geheim\""),
+        ("trunk = \"carrier\"", "unknown_client = \"offer\""),
         ("id = \"ana\"", "password = \"geheim\""),
         ("name = \"carrier\"", "options = \"30s\"\nregister = true\nusername = \"acme\"\npassword = \"geheim\""),
     ] {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::convert::Conversion;
 use super::exceptions::ExceptionValue;
 use super::import::ImportError;
 use super::index::Index;
@@ -9,7 +10,7 @@ use super::{Embedded, numbers};
 use crate::base::{EmployeeId, PhoneNumber, Wall};
 use crate::crm::model::{EntityKind, EntityRef};
 use crate::store::StoreError;
-use crate::store::rows::{ClientRow, DealRow, ExceptionRow, Rows};
+use crate::store::rows::{ClientRow, ExceptionRow, Rows};
 
 /// One change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub enum Edit {
         to: Vec<EntityKind>,
         /// The name of the client, where the lead has none.
         name: Option<String>,
+        /// The pipeline of the deal; `General` where it is left out.
+        #[serde(default)]
+        pipeline: Option<String>,
     },
     /// Another status for a lead: `new`, `junk`, or an operator's own word.
     SetStatus {
@@ -152,7 +156,7 @@ impl Embedded {
 }
 
 impl Index {
-    fn edit(&mut self, edit: Edit, country: &str, now: Wall, rows: &mut Rows) -> Result<Done, EditError> {
+    pub(super) fn edit(&mut self, edit: Edit, country: &str, now: Wall, rows: &mut Rows) -> Result<Done, EditError> {
         match edit {
             Edit::AddClient { kind, name, phones, responsible, email } => {
                 let name = Some(name.trim().to_owned()).filter(|name| !name.is_empty()).ok_or(EditError::NoName)?;
@@ -166,7 +170,9 @@ impl Index {
                 }
                 Ok(Done::Added { record })
             }
-            Edit::ConvertLead { lead, to, name } => self.convert(lead, &to, name, now, rows),
+            Edit::ConvertLead { lead, to, name, pipeline } => {
+                self.convert(Conversion { lead, to, name, pipeline }, now, rows)
+            }
             Edit::SetStatus { lead, status } => {
                 let record = EntityRef { kind: EntityKind::Lead, id: lead };
                 let row = self.leads.get(&lead).ok_or(EditError::NoSuchRecord(record))?;
@@ -198,69 +204,6 @@ impl Index {
                 Ok(Done::Unexcepted { value: value.text() })
             }
         }
-    }
-
-    /// The clients keep the lead's owner, history and numbers.
-    fn convert(
-        &mut self,
-        id: i64,
-        to: &[EntityKind],
-        name: Option<String>,
-        now: Wall,
-        rows: &mut Rows,
-    ) -> Result<Done, EditError> {
-        let lead = EntityRef { kind: EntityKind::Lead, id };
-        let row = self.leads.get(&id).ok_or(EditError::NoSuchRecord(lead))?.clone();
-        if !row.converted.is_empty() {
-            return Err(EditError::Converted(lead));
-        }
-        let phones = self.numbers_of(lead);
-        let called = name.or(row.name).or_else(|| phones.first().map(ToString::to_string)).ok_or(EditError::NoName)?;
-        let base = ClientRow {
-            set_by_calls: row.set_by_calls.clone(),
-            last_activity: row.last_activity,
-            ..client(called, row.responsible.clone(), now)
-        };
-        if !to.iter().any(|kind| matches!(kind, EntityKind::Contact | EntityKind::Company)) {
-            return Err(EditError::NoClient);
-        }
-        let (mut company, mut contact) = (None, None);
-        if to.contains(&EntityKind::Company) {
-            company = Some(self.add_client(EntityKind::Company, base.clone(), rows));
-        }
-        if to.contains(&EntityKind::Contact) {
-            let row = ClientRow { company: company.map(|at| at.id), ..base };
-            contact = Some(self.add_client(EntityKind::Contact, row, rows));
-        }
-        // The contact first: it is the one that stands for the lead.
-        let mut made: Vec<EntityRef> = contact.into_iter().chain(company).collect();
-        for at in &made {
-            phones.iter().for_each(|phone| self.give_number(*phone, *at, rows));
-        }
-        if to.contains(&EntityKind::Deal) {
-            made.push(self.add_deal(
-                DealRow {
-                    id: 0, // given by `add_deal`
-                    responsible: row.responsible,
-                    set_by_calls: row.set_by_calls,
-                    pipeline: "General".to_owned(),
-                    stage: "new".to_owned(),
-                    contact: contact.map(|at| at.id),
-                    company: company.map(|at| at.id),
-                    lead: Some(id),
-                    call: None,
-                    source: row.source,
-                    created: now,
-                },
-                rows,
-            ));
-        }
-        self.change_lead(id, rows, |row| {
-            "converted".clone_into(&mut row.status);
-            row.converted.clone_from(&made);
-        });
-        rows.crm.moved_activities.insert(lead, made[0]);
-        Ok(Done::Converted { lead, to: made })
     }
 }
 

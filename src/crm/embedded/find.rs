@@ -9,7 +9,7 @@ use super::index::Index;
 use super::{Embedded, Rules, edit, import, numbers};
 use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
 use crate::crm::model::{EntityKind, EntityRef, Lookup, LookupKind};
-use crate::store::rows::Rows;
+use crate::store::rows::{ClientRow, Rows};
 use crate::store::{CrmTables, FoundActivity, LastIds, Reader, StoreError};
 
 /// What there is of a number.
@@ -33,6 +33,12 @@ pub struct FoundClient {
     pub id: i64,
     pub name: String,
     pub responsible: Option<EmployeeId>,
+    /// Of one that a call made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<PhoneNumber>,
 }
 
 /// A lead.
@@ -54,6 +60,30 @@ pub struct FoundDeal {
     pub responsible: Option<EmployeeId>,
     pub pipeline: String,
     pub stage: String,
+    /// Of one that a call opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+impl Found {
+    /// Its leads that are neither junk nor converted, and its deals.
+    pub fn open(&self) -> Vec<EntityRef> {
+        let leads = self.leads.iter().filter(|lead| !matches!(lead.status.as_str(), "junk" | "converted"));
+        let leads = leads.map(|lead| EntityRef { kind: EntityKind::Lead, id: lead.id });
+        leads.chain(self.deals.iter().map(|deal| EntityRef { kind: EntityKind::Deal, id: deal.id })).collect()
+    }
+
+    /// Who owns one of its records.
+    pub fn responsible(&self, of: EntityRef) -> Option<EmployeeId> {
+        let client =
+            |all: &[FoundClient]| all.iter().find(|one| one.id == of.id).and_then(|one| one.responsible.clone());
+        match of.kind {
+            EntityKind::Contact => client(&self.contacts),
+            EntityKind::Company => client(&self.companies),
+            EntityKind::Lead => self.leads.iter().find(|lead| lead.id == of.id)?.responsible.clone(),
+            EntityKind::Deal => self.deals.iter().find(|deal| deal.id == of.id)?.responsible.clone(),
+        }
+    }
 }
 
 /// Finds a number in the store that this process has open.
@@ -108,11 +138,13 @@ pub async fn find_beside(
     Ok(found(reader, phone, &lookup, of_the_house).await?)
 }
 
-/// A call that made a lead since the server runs, and has no record yet, goes on.
+/// A call that made something since the server runs, and has no record yet, goes on.
 async fn calls_that_may_be_up(reader: &Reader, tables: &CrmTables) -> Result<Vec<CallId>, StoreError> {
     let Some(since) = reader.running_since().await? else { return Ok(Vec::new()) };
     let mut up = Vec::new();
-    for call in tables.leads.iter().filter(|lead| lead.created >= since).filter_map(|lead| lead.call) {
+    let leads = tables.leads.iter().map(|row| (row.created, row.call));
+    let clients = tables.contacts.iter().chain(&tables.companies).map(|row| (row.created, row.call));
+    for call in leads.chain(clients).filter(|(created, _)| *created >= since).filter_map(|(_, call)| call) {
         if reader.call(call).await?.is_none() {
             up.push(call);
         }
@@ -132,8 +164,13 @@ async fn found(
     let mut at: Vec<EntityRef> = tables.phones.iter().map(|(_, at)| *at).collect();
     at.extend(tables.deals.iter().map(|deal| EntityRef { kind: EntityKind::Deal, id: deal.id }));
     let activities = reader.activities(&forms, &at).await?;
-    let client =
-        |row: crate::store::rows::ClientRow| FoundClient { id: row.id, name: row.name, responsible: row.responsible };
+    let client = |row: ClientRow| FoundClient {
+        id: row.id,
+        name: row.name,
+        responsible: row.responsible,
+        source: row.source,
+        line: row.line,
+    };
     Ok(Found {
         phone,
         known: lookup == LookupKind::Known,
@@ -154,7 +191,13 @@ async fn found(
         deals: tables
             .deals
             .into_iter()
-            .map(|row| FoundDeal { id: row.id, responsible: row.responsible, pipeline: row.pipeline, stage: row.stage })
+            .map(|row| FoundDeal {
+                id: row.id,
+                responsible: row.responsible,
+                pipeline: row.pipeline,
+                stage: row.stage,
+                source: row.source,
+            })
             .collect(),
         activities,
     })

@@ -27,8 +27,10 @@ pub(super) struct Index {
     pub(super) exceptions: Exceptions,
     /// Calls that wrote something and go on. None is up after a restart.
     pub(super) up: HashSet<CallId>,
-    /// The lead that a call made or shares, until the call is settled.
-    pub(super) lead_of: HashMap<CallId, i64>,
+    /// What a call made or shares, in its order, until the call is settled.
+    pub(super) records_of: HashMap<CallId, Vec<EntityRef>>,
+    /// The deal that calls opened for a client: there is one at most.
+    pub(super) deal_of: HashMap<EntityRef, i64>,
     pub(super) last: LastIds,
     /// Contacts of an import that count and are not worked in yet.
     pub(super) pending: Option<Box<Pending>>,
@@ -47,8 +49,11 @@ impl Index {
                 exceptions.insert(value, row.comment.as_deref());
             }
         }
+        let deal_of = tables.deals.iter().filter(|deal| deal.call.is_some());
+        let deal_of = deal_of.flat_map(|deal| clients_of(deal).map(|client| (client, deal.id))).collect();
         Self {
             by_phone,
+            deal_of,
             contacts: by_id(tables.contacts, |row| row.id),
             companies: by_id(tables.companies, |row| row.id),
             leads: by_id(tables.leads, |row| row.id),
@@ -85,9 +90,23 @@ impl Index {
         }
     }
 
-    /// Whether the call that made this lead goes on.
-    pub(super) fn is_fresh(&self, lead: &LeadRow) -> bool {
-        lead.call.is_some_and(|call| self.up.contains(&call))
+    /// Whether the call that made a record goes on.
+    pub(super) fn is_fresh(&self, made_by: Option<CallId>) -> bool {
+        made_by.is_some_and(|call| self.up.contains(&call))
+    }
+
+    /// What a call made or shares.
+    pub(super) fn records(&self, call: CallId) -> &[EntityRef] {
+        self.records_of.get(&call).map_or(&[], Vec::as_slice)
+    }
+
+    /// The call that made a record; `None` where a person did.
+    pub(super) fn made_by(&self, at: EntityRef) -> Option<CallId> {
+        match at.kind {
+            EntityKind::Contact | EntityKind::Company => self.client(at)?.call,
+            EntityKind::Lead => self.leads.get(&at.id)?.call,
+            EntityKind::Deal => self.deals.get(&at.id)?.call,
+        }
     }
 
     /// What stands for a record now: a converted lead's client, else itself. `None` where it is gone.
@@ -202,10 +221,20 @@ impl Index {
     pub(super) fn add_deal(&mut self, mut row: DealRow, rows: &mut Rows) -> EntityRef {
         self.last.deal += 1;
         row.id = self.last.deal;
+        if row.call.is_some() {
+            self.deal_of.extend(clients_of(&row).map(|client| (client, row.id)));
+        }
         rows.crm.deals.insert(row.id, row.clone());
         self.deals.insert(row.id, row);
         EntityRef { kind: EntityKind::Deal, id: self.last.deal }
     }
+}
+
+/// Whose deal it is.
+fn clients_of(deal: &DealRow) -> impl Iterator<Item = EntityRef> + use<> {
+    let contact = deal.contact.map(|id| EntityRef { kind: EntityKind::Contact, id });
+    let company = deal.company.map(|id| EntityRef { kind: EntityKind::Company, id });
+    contact.into_iter().chain(company)
 }
 
 fn by_id<T>(rows: Vec<T>, id: impl Fn(&T) -> i64) -> BTreeMap<i64, T> {

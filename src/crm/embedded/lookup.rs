@@ -53,13 +53,19 @@ impl Index {
             .map(str::to_owned)
     }
 
-    /// The record itself, or what stands for it; junk makes nobody known, and a lead whose call is up nobody yet.
+    /// The record itself, or what stands for it; junk makes nobody known, and what a call made that is up nobody yet.
     fn candidate(
         &self,
         entity: EntityRef,
         passed_over: &mut Vec<PassedOver>,
         fresh: &mut Option<EntityRef>,
     ) -> Option<Candidate<'_>> {
+        if self.is_fresh(self.made_by(entity)) && self.standing(entity) == Some(entity) {
+            // Of several the first by kind: a contact before its company.
+            fresh.get_or_insert(entity);
+            passed_over.push(PassedOver::new(entity.to_string(), "the call that made it is still up"));
+            return None;
+        }
         let EntityKind::Lead = entity.kind else { return self.as_candidate(entity) };
         let lead = self.leads.get(&entity.id)?;
         if lead.status == "junk" {
@@ -69,11 +75,6 @@ impl Index {
         if let Some(client) = self.standing(entity).filter(|client| *client != entity) {
             passed_over.push(PassedOver::new(entity.to_string(), format!("converted: {client} stands for it")));
             return self.as_candidate(client);
-        }
-        if self.is_fresh(lead) {
-            *fresh = Some(entity);
-            passed_over.push(PassedOver::new(entity.to_string(), "the call that made it is still up"));
-            return None;
         }
         self.as_candidate(entity)
     }

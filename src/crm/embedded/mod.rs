@@ -3,7 +3,11 @@
 //! Lookups are answered from an index in memory. What calls write and what operators edit is decided against that
 //! index, one at a time, and committed with the write that asked for it.
 
+mod activities;
 mod apply;
+mod attach;
+mod convert;
+mod create;
 mod edit;
 mod exceptions;
 mod find;
@@ -11,8 +15,11 @@ mod import;
 mod index;
 mod lookup;
 mod numbers;
+mod owners;
+#[cfg(test)]
+mod paper;
+mod share;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,6 +33,8 @@ use self::exceptions::Exceptions;
 pub use self::find::{Found, find, find_beside, look_up_beside};
 pub use self::import::{Entry, ImportError, LARGEST_SLICE, Progress, Rejected, Sheet, is_under_way};
 use self::index::Index;
+#[cfg(test)]
+pub(crate) use self::paper::Paper;
 use super::model::{Effect, EntityKind, EntityRef, Lookup, OwedWrite};
 use super::{Crm, CrmError, WhoCalls};
 use crate::base::{CallId, PhoneNumber};
@@ -87,7 +96,7 @@ impl Embedded {
     pub async fn open(store: &Store, rules: Rules) -> Result<Self, StoreError> {
         let reader = store.reader();
         let mut index = Index::new(reader.crm().await?, reader.last_ids().await?);
-        index.lead_of = leads(reader.records_of_owing_calls().await?);
+        index.records_of = reader.records_of_owing_calls().await?;
         let inner = Inner {
             store: store.clone(),
             index: RwLock::new(index),
@@ -152,12 +161,17 @@ impl Crm for Embedded {
             return Some(Err(error));
         }
         let rules = self.inner.rules.load();
-        Some(Ok(self.inner.index.write().apply(owed, up, self.inner.store.now(), &rules, rows)))
+        let now = self.inner.store.now();
+        let mut index = self.inner.index.write();
+        let effect = index.apply(owed, up, now, &rules, rows);
+        if !up {
+            index.move_activity(owed, &effect, now, rows);
+        }
+        Some(Ok(effect))
     }
 
     fn created(&self, call: CallId) -> Vec<EntityRef> {
-        let lead = self.inner.index.read().lead_of.get(&call).copied();
-        lead.map(|id| EntityRef { kind: EntityKind::Lead, id }).into_iter().collect()
+        self.inner.index.read().records(call).to_vec()
     }
 
     fn call_ended(&self, call: CallId) {
@@ -167,18 +181,12 @@ impl Crm for Embedded {
     fn call_settled(&self, call: CallId) {
         let mut index = self.inner.index.write();
         index.up.remove(&call);
-        index.lead_of.remove(&call);
+        index.records_of.remove(&call);
     }
 
     async fn back(&self) {
         self.inner.back.notified().await;
     }
-}
-
-/// Of what calls made or share, the leads.
-fn leads(records: HashMap<CallId, Vec<EntityRef>>) -> HashMap<CallId, i64> {
-    let lead = |all: Vec<EntityRef>| all.into_iter().find(|at| at.kind == EntityKind::Lead).map(|at| at.id);
-    records.into_iter().filter_map(|(call, all)| Some((call, lead(all)?))).collect()
 }
 
 #[cfg(test)]

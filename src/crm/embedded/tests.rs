@@ -93,7 +93,9 @@ async fn a_converted_lead_is_known_as_its_client_who_keeps_owner_history_and_num
     house.ends(1, PAULO).await;
     let to = vec![EntityKind::Contact, EntityKind::Company, EntityKind::Deal];
     let name = Some("Paulo".to_owned());
-    let Done::Converted { to, .. } = house.edit(Edit::ConvertLead { lead: 1, to, name }).await else { panic!() };
+    let Done::Converted { to, .. } = house.edit(Edit::ConvertLead { lead: 1, to, name, pipeline: None }).await else {
+        panic!()
+    };
     assert_eq!(to.iter().map(ToString::to_string).collect::<Vec<_>>(), ["contact:1", "company:1", "deal:1"]);
     let choice = known(house.looks_up(PAULO).await);
     assert_eq!((choice.entity, choice.responsible), (to[0], Some("bruno".into())));
@@ -232,7 +234,7 @@ async fn a_lead_converted_during_the_call_moves_as_its_client_and_deal() {
     let mut house = House::open().await;
     house.makes_lead(1, PAULO, "bruno").await;
     let to = vec![EntityKind::Contact, EntityKind::Deal];
-    house.edit(Edit::ConvertLead { lead: 1, to, name: None }).await;
+    house.edit(Edit::ConvertLead { lead: 1, to, name: None, pipeline: None }).await;
     house.outbox.tell(vec![reassign(1, 1, "ana")]);
     let Effect::Reassigned { moved, .. } = house.next_effect().await else { panic!() };
     assert_eq!(moved.iter().map(|(at, _)| at.to_string()).collect::<Vec<_>>(), ["contact:1", "deal:1"]);

@@ -29,6 +29,15 @@ impl EntityKind {
             Self::Deal => "deal",
         }
     }
+
+    /// The event that tells of a new one. A company is a client as a contact is: the event's record says which.
+    pub const fn created_event(self) -> &'static str {
+        match self {
+            Self::Lead => "lead.created",
+            Self::Contact | Self::Company => "contact.created",
+            Self::Deal => "deal.created",
+        }
+    }
 }
 
 /// One record, printed `lead:3`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EntityRef, LookupKind};
+use super::{CardDecision, EntityRef, LookupKind};
 use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
 
 /// Which way a call goes.
@@ -121,6 +121,9 @@ pub struct CallRecord {
     pub client: Option<EntityRef>,
     /// Her name.
     pub client_name: Option<String>,
+    /// The employee who dialled, of a call from inside.
+    #[serde(default)]
+    pub dialler: Option<EmployeeId>,
     /// Who talked last, or rings alone now.
     pub employee: Option<EmployeeId>,
     /// When the INVITE came.
@@ -139,6 +142,26 @@ pub struct CallRecord {
     pub transferred_from: Option<EmployeeId>,
     /// What this call itself created or shares.
     pub created: Vec<EntityRef>,
+    /// What was decided on its card.
+    #[serde(default)]
+    pub card: Option<CardDecision>,
     /// One entry for each employee who was rung, in order.
     pub legs: Vec<LegRecord>,
+}
+
+impl CallRecord {
+    /// Whether she dialled, was rung, or talked in it.
+    pub fn concerns(&self, employee: &EmployeeId) -> bool {
+        let is_her = |one: &Option<EmployeeId>| one.as_ref() == Some(employee);
+        is_her(&self.employee) || is_her(&self.dialler) || self.legs.iter().any(|leg| leg.employee == *employee)
+    }
+
+    /// The number of the customer: the caller of an incoming call, the callee of an outgoing one.
+    pub fn customer(&self) -> Option<PhoneNumber> {
+        match self.direction {
+            Direction::Incoming => self.from.parse().ok(),
+            Direction::Outgoing => self.to.parse().ok(),
+            Direction::Internal => None,
+        }
+    }
 }

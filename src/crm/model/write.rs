@@ -176,6 +176,8 @@ pub enum Effect {
         /// Their owner now.
         to: EmployeeId,
     },
+    /// The number stands on this record, which was there before.
+    Attached(EntityRef),
     /// Nothing to do: the owner was not ours to move any more, or the number proved known.
     Void(String),
     /// The activity stands in the CRM.

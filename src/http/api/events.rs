@@ -13,6 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::schema;
 use crate::http::shared::{Shared, closed};
@@ -29,6 +30,7 @@ use crate::node::events::{Event, Subscription};
     (status = 503, description = "Too many listen already", body = schema::Error)))]
 pub(super) async fn listen(
     State(shared): State<Arc<Shared>>,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, ApiError> {
     let after = last_id(&headers)?;
@@ -36,7 +38,7 @@ pub(super) async fn listen(
     let permit = permit.map_err(|_| ApiError::too_many("too many listen to events already; try again later"))?;
     let (out, events) = mpsc::channel(WAITING);
     // Ends by itself: when the listener goes, when the server closes, or when `out` is full for too long.
-    tokio::spawn(forward(shared, after, out, permit));
+    tokio::spawn(forward(shared, caller, after, out, permit));
     Ok(Sse::new(ReceiverStream::new(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
@@ -49,6 +51,7 @@ fn last_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
 /// Sends one listener what she missed and what comes. One who falls too far behind is caught up from what is kept.
 async fn forward(
     shared: Arc<Shared>,
+    caller: Caller,
     mut after: Option<u64>,
     out: mpsc::Sender<Result<Sent, Infallible>>,
     _permit: OwnedSemaphorePermit,
@@ -58,12 +61,17 @@ async fn forward(
         let Subscription { missed, mut live } = shared.node.events().subscribe(after);
         for event in missed {
             after = Some(event.id);
-            if out.send(Ok(sent(&event))).await.is_err() {
+            if caller.hears(&event) && out.send(Ok(sent(&event))).await.is_err() {
                 return;
             }
         }
         loop {
+            if !goes_on(&shared, &caller) {
+                return;
+            }
             let event = tokio::select! {
+                // A session that has ended hears nothing more, also where nothing happens.
+                () = tokio::time::sleep(KEEP_ALIVE) => continue,
                 event = live.recv() => event,
                 () = out.closed() => return,
                 () = closed(&mut closing) => return,
@@ -71,7 +79,8 @@ async fn forward(
             match event {
                 Ok(event) => {
                     after = Some(event.id);
-                    if out.send(Ok(sent(&event))).await.is_err() {
+                    let is_hers = caller.hears(&event) && goes_on(&shared, &caller);
+                    if is_hers && out.send(Ok(sent(&event))).await.is_err() {
                         return;
                     }
                 }
@@ -80,6 +89,13 @@ async fn forward(
             }
         }
     }
+}
+
+/// Whether whoever listens may go on: her session has not ended, and her role is what it was.
+fn goes_on(shared: &Shared, caller: &Caller) -> bool {
+    let Caller::Person(holder) = caller else { return true };
+    let now = shared.node.clock().now().mono;
+    shared.sessions.goes_on(now, &shared.node.directory(), &holder.session) == Some(holder.admin)
 }
 
 fn sent(event: &Event) -> Sent {

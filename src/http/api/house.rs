@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Body, Named};
 use crate::base::EmployeeId;
+use crate::http::caller::{Admin, Caller};
 use crate::http::error::ApiError;
 use crate::http::schema;
 use crate::http::shared::Shared;
@@ -28,13 +29,16 @@ pub struct PresenceBody {
 #[utoipa::path(get, path = "/employees/{id}/presence", tag = "house", security(("token" = [])),
     params(("id" = String, Path, description = "The employee's id in the file")), responses(
     (status = 200, description = "Her presence", body = schema::PresenceBody),
+    (status = 403, description = "Another's", body = schema::Error),
     (status = 401, description = "No token", body = schema::Error),
     (status = 404, description = "No such employee", body = schema::Error)))]
 pub(super) async fn presence(
     State(shared): State<Arc<Shared>>,
+    caller: Caller,
     Named(id): Named<String>,
 ) -> Result<Json<PresenceBody>, ApiError> {
     let id = EmployeeId::from(id);
+    caller.may_manage(&id)?;
     if shared.node.directory().employee(&id).is_none() {
         return Err(PresenceError::NoSuchEmployee(id).into());
     }
@@ -47,6 +51,7 @@ pub(super) async fn presence(
     request_body = schema::PresenceBody, responses(
     (status = 200, description = "Her presence now", body = schema::PresenceBody),
     (status = 400, description = "No JSON", body = schema::Error),
+    (status = 403, description = "Another's", body = schema::Error),
     (status = 401, description = "No token", body = schema::Error),
     (status = 404, description = "No such employee", body = schema::Error),
     (status = 413, description = "Longer than any presence", body = schema::Error),
@@ -54,10 +59,13 @@ pub(super) async fn presence(
     (status = 503, description = "The store did not take it", body = schema::Error)))]
 pub(super) async fn set_presence(
     State(shared): State<Arc<Shared>>,
+    caller: Caller,
     Named(id): Named<String>,
     Body(wanted): Body<PresenceBody>,
 ) -> Result<Json<PresenceBody>, ApiError> {
-    shared.node.set_presence(&EmployeeId::from(id), wanted.presence).await?;
+    let id = EmployeeId::from(id);
+    caller.may_manage(&id)?;
+    shared.node.set_presence(&id, wanted.presence).await?;
     Ok(Json(wanted))
 }
 
@@ -70,8 +78,9 @@ pub(super) struct OutboxBody {
 /// Lists the writes to the CRM that are owed or given up.
 #[utoipa::path(get, path = "/outbox", tag = "house", security(("token" = [])), responses(
     (status = 200, description = "All of them, by call and order", body = schema::Outbox),
+    (status = 403, description = "No admin", body = schema::Error),
     (status = 401, description = "No token", body = schema::Error)))]
-pub(super) async fn outbox(State(shared): State<Arc<Shared>>) -> Result<Json<OutboxBody>, ApiError> {
+pub(super) async fn outbox(State(shared): State<Arc<Shared>>, _: Admin) -> Result<Json<OutboxBody>, ApiError> {
     Ok(Json(OutboxBody { outbox: shared.node.outbox().list().await? }))
 }
 
@@ -85,9 +94,10 @@ pub struct Reloaded {
 /// Reads the operator's files again; where they hold a fault the old ones stay in force.
 #[utoipa::path(post, path = "/reload", tag = "house", security(("token" = [])), responses(
     (status = 200, description = "They are in force", body = schema::Reloaded),
+    (status = 403, description = "No admin", body = schema::Error),
     (status = 401, description = "No token", body = schema::Error),
     (status = 422, description = "Every fault of the files; the old ones stay", body = schema::Error)))]
-pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Result<Json<Reloaded>, ApiError> {
+pub(super) async fn reload(State(shared): State<Arc<Shared>>, _: Admin) -> Result<Json<Reloaded>, ApiError> {
     Ok(Json(Reloaded { warnings: shared.node.reload().await? }))
 }
 

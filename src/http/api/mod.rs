@@ -1,8 +1,10 @@
 //! `/api`: what an admin's programs see of the house and ask of it.
 
 mod calls;
+mod card;
 mod events;
 mod house;
+mod session;
 
 pub use house::{PresenceBody, Reloaded};
 
@@ -21,10 +23,12 @@ use super::shared::Shared;
 /// All paths under `/api` that ask for a token.
 pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
+        .routes(routes!(session::sign_in, session::sign_out, session::who))
         .routes(routes!(calls::list))
         .routes(routes!(calls::one))
         .routes(routes!(calls::hang_up))
         .routes(routes!(calls::transfer))
+        .routes(routes!(card::card, card::press))
         .routes(routes!(events::listen))
         .routes(routes!(house::presence, house::set_presence))
         .routes(routes!(house::outbox))
