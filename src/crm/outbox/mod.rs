@@ -199,7 +199,7 @@ impl<C: Crm> Outbox<C> {
                 }
                 other => {
                     let error = other.and_then(Result::err).map(|error| error.to_string());
-                    inner.owe(&mut owed, write, error, rows);
+                    inner.owe(&mut owed, &write, error, rows);
                 }
             }
         }
@@ -214,11 +214,11 @@ impl<C: Crm> Inner<C> {
     }
 
     /// Puts a write behind what waits; it is sent once it is committed.
-    fn owe(self: &Arc<Self>, owed: &mut Owed, write: OwedWrite, error: Option<String>, rows: &mut Rows) {
+    fn owe(self: &Arc<Self>, owed: &mut Owed, write: &OwedWrite, error: Option<String>, rows: &mut Rows) {
         let now = self.now();
-        rows.news.push(news(&write, WriteState::Owed, None, error.clone()));
+        rows.news.push(news(write, WriteState::Owed, None, error.clone()));
         let waiting = Waiting { error, ..Waiting::new(write.clone(), now) };
-        rows.outbox.insert((write.call, write.seq), Some(waiting.row(&write, WriteState::Owed, now)));
+        rows.outbox.insert((write.call, write.seq), Some(waiting.row(write, WriteState::Owed, now)));
         let key = owed.push(waiting);
         let inner = Arc::downgrade(self);
         rows.after_commit(move || {
