@@ -3,6 +3,8 @@
 //! A seed gives the step and how many milliseconds later the kill comes. `RAMAL_KILL_RUNS` says how many seeds,
 //! `RAMAL_KILL_SEED` plays one again.
 
+#![allow(clippy::unwrap_used, reason = "test code: what cannot go on fails")]
+
 mod house;
 
 use std::collections::BTreeSet;
