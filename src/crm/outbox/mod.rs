@@ -5,7 +5,7 @@
 //! or while that CRM is away, the row is born `owed` and the deliverer tries until the CRM takes it or refuses it
 //! for good (`dead`, for an operator to retry or drop).
 //!
-//! [`owed`] is the machine: order, tries, what follows from what. [`gate`] says how many go at once, [`deliver`] is the
+//! `owed` is the machine: order, tries, what follows from what. `gate` says how many go at once, `deliver` is the
 //! task that does it.
 
 mod deliver;
