@@ -84,8 +84,8 @@ enum Command {
     Reload,
     /// Shows or sets whether an employee can be rung
     Presence(PresenceArgs),
-    /// Runs a Bitrix24 of play, for people who want to try that backend without a portal
-    #[command(name = "fake-bitrix24")]
+    /// Plays a Bitrix24 portal on loopback: for the backend to come, so it is not listed
+    #[command(name = "fake-bitrix24", hide = true)]
     FakeBitrix24 {
         /// Where it listens
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
