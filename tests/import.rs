@@ -5,64 +5,36 @@
 mod house;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use house::{SDP, Wire, invite};
+use house::process::{Premises, Serve};
 use ramal::crm::model::{LookupKind, Outcome};
 use ramal::store::{CallFilter, Reader};
 use serde_json::Value;
 use tokio::time::Instant;
 
-const LINE: &str = "+551140028922";
-
-/// A folder with a house's files, and its peers.
-struct House {
-    folder: tempfile::TempDir,
-    carrier: Wire,
-    office: Wire,
-}
-
-/// `ramal serve` in it.
-struct Serve {
-    process: Child,
-    udp: SocketAddr,
-    http: SocketAddr,
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        // SIGKILL, as where it all ends at once; it may be gone already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+/// A house into which contacts come.
+struct House(Premises);
 
 impl House {
     async fn new() -> Self {
-        let (carrier, office) = (Wire::new().await, Wire::new().await);
-        let folder = tempfile::tempdir().unwrap();
-        let text = house::file(folder.path(), carrier.at(), office.at(), "");
-        std::fs::write(folder.path().join("ramal.toml"), text).unwrap();
-        Self { folder, carrier, office }
+        Self(Premises::new("").await)
     }
 
     fn ramal(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ramal"));
-        command.arg("--config").arg(self.folder.path().join("ramal.toml")).args(args).stdin(Stdio::null());
-        command
+        self.0.ramal(args)
     }
 
     fn serve(&self) -> Serve {
-        let mut process = self.ramal(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let udp = lines.find_map(|line| Some(line.split_once("udp:")?.1.trim().parse().unwrap())).unwrap();
-        let http = lines.find_map(|line| line.split_once("http://")?.1.trim_end_matches('/').parse().ok()).unwrap();
-        lines.find(|line| line.starts_with("control")).unwrap();
-        Serve { process, udp, http }
+        self.0.serve()
+    }
+
+    fn folder(&self) -> &Path {
+        self.0.folder.path()
     }
 
     /// A file of so many clients of this owner, and what it is called.
@@ -71,7 +43,7 @@ impl House {
         for i in 0..clients {
             writeln!(text, "Client {i};(11) 9{:04}-{:04};{owner};\r", 8_000 + i / 10_000, i % 10_000).unwrap();
         }
-        let path = self.folder.path().join("clients.csv");
+        let path = self.folder().join("clients.csv");
         std::fs::write(&path, text).unwrap();
         path
     }
@@ -91,7 +63,7 @@ impl House {
 
     /// Waits until the import has left this in the store.
     async fn has_come_to(&self, note: &str) {
-        let url = format!("sqlite:{}/ramal.db", self.folder.path().display());
+        let url = format!("sqlite:{}/ramal.db", self.folder().display());
         let reader = Reader::open(&url).await.unwrap();
         let began = Instant::now();
         while reader.notes(note).await.unwrap().is_empty() {
@@ -102,37 +74,22 @@ impl House {
 
     /// One call of somebody new, answered and hung up; how long it took from her INVITE to the phone's.
     async fn call(&self, serve: &Serve, n: u64) -> Duration {
-        let invite = invite(&self.carrier, LINE, &format!("+55219700{n:05}"), &format!("call{n}"));
-        let began = Instant::now();
-        self.carrier.send(serve.udp, &invite).await;
-        let rung = self.office.expect("INVITE ").await;
-        let took = began.elapsed();
-        self.office.answer(serve.udp, &rung, 200, SDP).await;
-        let answered = self.carrier.expect_answer("SIP/2.0 200", "INVITE").await;
-        self.carrier.ack(serve.udp, &invite, &answered).await;
-        self.office.expect("ACK ").await;
-        self.carrier.bye(serve.udp, &invite, &answered).await;
-        let bye = self.office.expect("BYE ").await;
-        self.office.answer(serve.udp, &bye, 200, "").await;
-        self.carrier.expect_answer("SIP/2.0 200", "BYE").await;
-        took
+        self.0.call(serve, &format!("+55219700{n:05}"), &format!("call{n}")).await.took
     }
 }
 
-impl Serve {
-    /// Into which bucket of the lookups' histogram the slowest one fell, in seconds.
-    fn slowest_lookup(&self) -> f64 {
-        let mut stream = TcpStream::connect(self.http).unwrap();
-        write!(stream, "GET /metrics HTTP/1.0\r\nHost: ramal\r\n\r\n").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
-        let of = |name: &str| text.lines().filter(move |line| line.starts_with(name)).collect::<Vec<_>>();
-        let all = value(of("ramal_crm_lookup_seconds_count")[0]).unwrap();
-        let buckets = of("ramal_crm_lookup_seconds_bucket");
-        let full = buckets.into_iter().find(|line| value(line) == Some(all)).unwrap_or_else(|| panic!("{text}"));
-        full.split("le=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
-    }
+/// Into which bucket of the lookups' histogram the slowest one fell, in seconds.
+fn slowest_lookup(serve: &Serve) -> f64 {
+    let mut stream = TcpStream::connect(serve.http).unwrap();
+    write!(stream, "GET /metrics HTTP/1.0\r\nHost: ramal\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
+    let of = |name: &str| text.lines().filter(move |line| line.starts_with(name)).collect::<Vec<_>>();
+    let all = value(of("ramal_crm_lookup_seconds_count")[0]).unwrap();
+    let buckets = of("ramal_crm_lookup_seconds_bucket");
+    let full = buckets.into_iter().find(|line| value(line) == Some(all)).unwrap_or_else(|| panic!("{text}"));
+    full.split("le=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
 }
 
 fn json(done: &Output) -> Value {
@@ -159,7 +116,7 @@ async fn calls_go_on_while_a_hundred_thousand_contacts_come_in() {
     assert!([0, 50_000, 99_999].into_iter().all(|client| house.knows(client)));
 
     // Not one call lost, and no lookup late: past the deadline of 150 ms it would be undetermined.
-    let reader = Reader::open(&format!("sqlite:{}/ramal.db", house.folder.path().display())).await.unwrap();
+    let reader = Reader::open(&format!("sqlite:{}/ramal.db", house.folder().display())).await.unwrap();
     let (calls, _) = reader.calls(&CallFilter::default(), None, 60_000).await.unwrap();
     assert_eq!(calls.len(), took.len() + 1);
     for call in &calls {
@@ -168,7 +125,7 @@ async fn calls_go_on_while_a_hundred_thousand_contacts_come_in() {
     }
     took.sort_unstable();
     let of = |share: usize| took[(took.len() - 1) * share / 100];
-    let slowest = serve.slowest_lookup();
+    let slowest = slowest_lookup(&serve);
     assert!(slowest < 0.05, "a lookup took up to {slowest} s");
     println!("no lookup took longer than {slowest} s");
     println!("{} calls in {all:?}; INVITE to INVITE {:?}, at most {:?}", took.len(), of(50), of(100));
@@ -227,7 +184,7 @@ async fn a_server_that_is_killed_when_they_count_has_them_all_even_before_it_run
 #[tokio::test]
 async fn rows_that_are_left_out_are_named_and_many_go_to_a_file_that_can_be_mended() {
     let house = House::new().await;
-    let file = house.folder.path().join("clients.csv");
+    let file = house.folder().join("clients.csv");
     let import = || house.ramal(&["crm", "import", &file.display().to_string()]).output().unwrap();
     let said = |done: &Output| String::from_utf8(done.stdout.clone()).unwrap();
     let nobodys: String = (0..25).map(|i| format!("Nobody {i};none;ana\r\n")).collect();
@@ -241,7 +198,7 @@ async fn rows_that_are_left_out_are_named_and_many_go_to_a_file_that_can_be_mend
     let notes = String::from_utf8(done.stderr).unwrap();
     assert!(notes.starts_with("note: no employee `zoe`"), "{notes}");
 
-    let rejected = std::fs::read_to_string(house.folder.path().join("clients.rejected.csv")).unwrap();
+    let rejected = std::fs::read_to_string(house.folder().join("clients.rejected.csv")).unwrap();
     let lines: Vec<_> = rejected.lines().collect();
     assert_eq!((lines[0], lines.len()), ("line,reason,name,phone,responsible", 26));
     assert_eq!(lines[25], "27,the phone cannot be read,Nobody 24,none,ana");

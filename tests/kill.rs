@@ -8,17 +8,12 @@
 mod house;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use house::{SDP, SOON, Wire, header, invite};
+use house::process::{LINE, Premises};
+use house::{SDP, SOON, header, invite};
 use serde_json::Value;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_ramal");
-const LINE: &str = "+551140028922";
 const CUSTOMER: &str = "+5521976543210";
 /// Servers that run side by side.
 const AT_ONCE: usize = 4;
@@ -48,55 +43,14 @@ impl Kill {
     }
 }
 
-/// `ramal serve`, a process of its own; killed when dropped.
-struct Server {
-    process: Child,
-    sip: SocketAddr,
-}
-
-impl Server {
-    fn start(config: &Path) -> Self {
-        let mut command = Command::new(BINARY);
-        command.arg("--config").arg(config).arg("serve");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().unwrap();
-        let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
-        let sip = said.find_map(|line| line.unwrap().strip_prefix("sip      udp:").map(str::to_owned));
-        let sip = sip.expect("it says where it listens").parse().unwrap();
-        // Whatever else it says is read too: a pipe that nobody reads would stop it.
-        std::thread::spawn(move || said.for_each(drop));
-        Self { process, sip }
-    }
-}
-
-impl Drop for Server {
-    /// SIGKILL.
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
 /// The carrier and the PBX, who outlive the server, and its files.
-struct World {
-    carrier: Wire,
-    office: Wire,
-    config: PathBuf,
-    _folder: tempfile::TempDir,
-}
+struct World(Premises);
 
 impl World {
-    async fn new() -> Self {
-        let (carrier, office, folder) = (Wire::new().await, Wire::new().await, tempfile::tempdir().unwrap());
-        let config = folder.path().join("ramal.toml");
-        std::fs::write(&config, house::file(folder.path(), carrier.at(), office.at(), "")).unwrap();
-        Self { carrier, office, config, _folder: folder }
-    }
-
     /// One call from end to end, or until the kill; true where its BYE was answered.
     async fn calls(&self, id: &str, kill: Option<&Kill>) -> bool {
-        let (server, carrier, office) = (Server::start(&self.config), &self.carrier, &self.office);
-        let at = server.sip;
+        let (server, carrier, office) = (self.0.serve(), &self.0.carrier, &self.0.office);
+        let at = server.udp;
         let invited = invite(carrier, LINE, CUSTOMER, id);
         let mut steps = STEPS.into_iter();
         // The wait is the fault itself: nobody waits for anything to be ready by then.
@@ -147,7 +101,7 @@ impl World {
     }
 
     fn json(&self, args: &[&str]) -> Value {
-        let output = Command::new(BINARY).args(args).arg("--json").arg("--config").arg(&self.config).output().unwrap();
+        let output = self.0.ramal(args).arg("--json").output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
@@ -156,10 +110,10 @@ impl World {
 /// A call that is killed, and the customer's next one after the restart.
 async fn plays(seed: usize) {
     let kill = Kill::of(seed);
-    let world = World::new().await;
+    let world = World(Premises::new("").await);
     let promised = world.calls("first", Some(&kill)).await;
     // What was on its way belongs to a server that is gone.
-    drop((world.carrier.came(), world.office.came()));
+    drop((world.0.carrier.came(), world.0.office.came()));
     assert!(world.calls("second", None).await);
 
     let found = world.json(&["crm", "find", CUSTOMER]);

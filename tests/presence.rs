@@ -4,80 +4,35 @@
 
 mod house;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
-use house::{SDP, Wire, invite};
+use house::process::{LINE, Premises, Serve};
 
-const LINE: &str = "+551140028922";
 const MARIA: &str = "+5511987654321";
 
-struct House {
-    folder: tempfile::TempDir,
-    carrier: Wire,
-    office: Wire,
-}
-
-struct Serve {
-    process: Child,
-    udp: SocketAddr,
-    http: SocketAddr,
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        // It may be gone already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+struct House(Premises);
 
 impl House {
     async fn new() -> Self {
-        let (carrier, office) = (Wire::new().await, Wire::new().await);
-        let folder = tempfile::tempdir().unwrap();
-        let file = house::file(folder.path(), carrier.at(), office.at(), "api_token = \"for-tests-only\"");
-        std::fs::write(folder.path().join("ramal.toml"), file).unwrap();
-        let house = Self { folder, carrier, office };
+        let house = Self(Premises::new("api_token = \"for-tests-only\"").await);
         house.says(&["crm", "add-contact", "--name", "Maria", "--phone", MARIA, "--responsible", "ana"]);
         house
     }
 
-    fn ramal(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ramal"));
-        command.arg("--config").arg(self.folder.path().join("ramal.toml")).args(args).stdin(Stdio::null());
-        command
-    }
-
     fn says(&self, args: &[&str]) -> String {
-        let done = self.ramal(args).output().unwrap();
+        let done = self.0.ramal(args).output().unwrap();
         assert!(done.status.success(), "{args:?}: {done:?}");
         String::from_utf8(done.stdout).unwrap()
     }
 
     fn serve(&self) -> Serve {
-        let mut process = self.ramal(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let udp = lines.find_map(|line| Some(line.split_once("udp:")?.1.trim().parse().unwrap())).unwrap();
-        let http = lines.find_map(|line| line.split_once("http://")?.1.trim_end_matches('/').parse().ok()).unwrap();
-        lines.find(|line| line.starts_with("control")).unwrap();
-        Serve { process, udp, http }
+        self.0.serve()
     }
 
     /// Which extension Maria's next call rings first; it answers, and she hangs up.
     async fn rings(&self, serve: &Serve, call: &str) -> String {
-        let invite = invite(&self.carrier, LINE, MARIA, call);
-        self.carrier.send(serve.udp, &invite).await;
-        let rung = self.office.expect("INVITE ").await;
-        self.office.answer(serve.udp, &rung, 200, SDP).await;
-        let answered = self.carrier.expect_answer("SIP/2.0 200", "INVITE").await;
-        self.carrier.ack(serve.udp, &invite, &answered).await;
-        self.office.expect("ACK ").await;
-        self.carrier.bye(serve.udp, &invite, &answered).await;
-        let bye = self.office.expect("BYE ").await;
-        self.office.answer(serve.udp, &bye, 200, "").await;
-        self.carrier.expect_answer("SIP/2.0 200", "BYE").await;
+        let rung = self.0.call(serve, MARIA, call).await.rung;
         rung.trim_start_matches("INVITE sip:").split('@').next().unwrap().to_owned()
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "test code; each test file uses its part")]
 
+pub mod process;
 pub mod web;
 
 use std::net::SocketAddr;
