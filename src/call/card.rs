@@ -9,7 +9,7 @@ use crate::base::{EmployeeId, Now, PhoneNumber};
 use crate::crm::model::{
     CallRecord, CardAction, CardDecision, Decision, Direction, EntityRef, Lookup, LookupKind, NewRecord, Outcome, Write,
 };
-use crate::crm::policy::{self, Creation};
+use crate::crm::policy::{self, Becomes};
 use crate::route::directory::{CrmMode, Line};
 
 /// What somebody decides on a card.
@@ -123,11 +123,9 @@ impl Offer {
             Some(_) if record.client.is_some() => Self::No(NoOffer::Known(record.client)),
             Some(lookup @ (LookupKind::Unknown | LookupKind::Undetermined)) => match line {
                 None => Self::No(NoOffer::NoLine),
-                Some(line) => match policy::creation(&CrmMode::Classic, line, record.direction, lookup) {
-                    Creation::Offered(_) | Creation::Nothing if lookup == LookupKind::Unknown => Self::Now,
-                    Creation::Offered(_) | Creation::Nothing => Self::AfterLookup,
-                    _ => Self::No(NoOffer::ByTheLine),
-                },
+                Some(line) if policy::creates_by_itself(line, record.direction) => Self::No(NoOffer::ByTheLine),
+                Some(_) if lookup == LookupKind::Unknown => Self::Now,
+                Some(_) => Self::AfterLookup,
             },
         }
     }
@@ -166,12 +164,11 @@ impl Making<'_> {
             Wish::Lead(name) => vec![Write::LeadCreate(new(name)?)],
             Wish::Contact(name) => {
                 let new = new(name)?;
-                let deal = match self.mode {
-                    CrmMode::Classic => None,
-                    CrmMode::Simple { pipeline, .. } => Some(Write::DealCreate {
-                        new: new.clone(),
-                        pipeline: self.line.pipeline.clone().unwrap_or_else(|| pipeline.clone()),
-                    }),
+                let deal = match policy::becomes(self.mode, self.line) {
+                    Becomes::Lead => None,
+                    Becomes::Client { pipeline, .. } => {
+                        Some(Write::DealCreate { new: new.clone(), pipeline: pipeline.to_owned() })
+                    }
                 };
                 std::iter::once(Write::ContactCreate(new)).chain(deal).collect()
             }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::embedded::Embedded;
-use self::model::{CallRecord, Effect, EntityRef, Lookup, OwedWrite};
+use self::model::{Effect, EntityRef, Lookup, OwedWrite};
 use crate::base::{CallId, PhoneNumber};
 use crate::store::StoreError;
 use crate::store::rows::Rows;
@@ -84,9 +84,6 @@ pub trait Crm: Send + Sync + 'static {
     /// Nothing will come of this call any more.
     fn call_settled(&self, _call: CallId) {}
 
-    /// A call has come so far as this event of `GET /api/events` says: for what shows calls and owes them nothing.
-    fn saw(&self, _event: &'static str, _call: &CallRecord) {}
-
     /// Resolves when the CRM is known to be back, so that what is owed need not wait for its next try.
     fn back(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
@@ -132,10 +129,6 @@ impl Crm for Backend {
 
     fn call_settled(&self, call: CallId) {
         each!(self, crm => crm.call_settled(call));
-    }
-
-    fn saw(&self, event: &'static str, call: &CallRecord) {
-        each!(self, crm => crm.saw(event, call));
     }
 
     async fn back(&self) {

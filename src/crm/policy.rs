@@ -60,17 +60,26 @@ impl Becomes<'_> {
     }
 }
 
-/// What a call in this direction creates on this line.
-pub fn creation<'a>(mode: &'a CrmMode, line: &'a Line, direction: Direction, lookup: LookupKind) -> Creation<'a> {
-    let wanted = match (line.create_for, direction) {
+/// Whether the line wants anything made of unknown clients of calls in this direction.
+fn wants(line: &Line, direction: Direction) -> bool {
+    match (line.create_for, direction) {
         (CreateFor::Incoming | CreateFor::Any, Direction::Incoming) => true,
         (CreateFor::Outgoing | CreateFor::Any, Direction::Outgoing) => true,
         (CreateFor::Incoming, Direction::Outgoing) | (CreateFor::Outgoing, Direction::Incoming) => false,
         (_, Direction::Internal) => false,
-    };
+    }
+}
+
+/// Whether the line makes a record of an unknown client by itself: then a call card offers none.
+pub fn creates_by_itself(line: &Line, direction: Direction) -> bool {
+    line.unknown_client == UnknownClient::CreateLead && wants(line, direction)
+}
+
+/// What a call in this direction creates on this line.
+pub fn creation<'a>(mode: &'a CrmMode, line: &'a Line, direction: Direction, lookup: LookupKind) -> Creation<'a> {
     let becomes = becomes(mode, line);
     match (lookup, line.unknown_client) {
-        _ if !wanted => Creation::Nothing,
+        _ if !wants(line, direction) => Creation::Nothing,
         (LookupKind::Known | LookupKind::Excluded, _) => Creation::Nothing,
         (LookupKind::Unknown | LookupKind::Undetermined, UnknownClient::Offer) => Creation::Offered(becomes),
         (LookupKind::Unknown, UnknownClient::CreateLead) => Creation::AtOnce(becomes),

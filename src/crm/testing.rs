@@ -91,14 +91,7 @@ impl House {
     }
 
     pub(crate) async fn add_contact(&self, name: &str, phone: &str, responsible: &str) -> EntityRef {
-        let edit = Edit::AddClient {
-            kind: EntityKind::Contact,
-            name: name.to_owned(),
-            phones: vec![phone.to_owned()],
-            responsible: responsible.into(),
-            email: None,
-        };
-        match self.edit(edit).await {
+        match self.edit(contact(name, phone, responsible)).await {
             Done::Added { record } => record,
             other => panic!("{other:?}"),
         }
@@ -199,4 +192,15 @@ pub(crate) fn record(call: u64, phone: &str) -> CallRecord {
 
 pub(crate) fn lead(id: i64) -> EntityRef {
     EntityRef { kind: EntityKind::Lead, id }
+}
+
+/// A new contact, as an operator adds her.
+pub(crate) fn contact(name: &str, phone: &str, responsible: &str) -> Edit {
+    Edit::AddClient {
+        kind: EntityKind::Contact,
+        name: name.to_owned(),
+        phones: vec![phone.to_owned()],
+        responsible: responsible.into(),
+        email: None,
+    }
 }

@@ -194,10 +194,6 @@ pub(super) struct PassedOver {
 
 #[derive(Serialize, ToSchema)]
 pub(super) enum WriteKind {
-    #[serde(rename = "call.started")]
-    CallStarted,
-    #[serde(rename = "call.transferred")]
-    CallTransferred,
     #[serde(rename = "lead.create")]
     LeadCreate,
     #[serde(rename = "contact.create")]

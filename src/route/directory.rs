@@ -401,8 +401,6 @@ pub struct CrmRules {
     pub exceptions: Vec<(String, Option<String>)>,
     /// `crm.mode` with `[crm.simple]`.
     pub mode: CrmMode,
-    /// The CRM wants to hear of calls while they are up: `call.started`, `call.transferred`.
-    pub hears_of_calls: bool,
 }
 
 impl Default for CrmRules {
@@ -413,7 +411,6 @@ impl Default for CrmRules {
             prefer: vec![EntityKind::Contact, EntityKind::Company, EntityKind::Lead],
             exceptions: Vec::new(),
             mode: CrmMode::Classic,
-            hears_of_calls: false,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::crm::embedded::{Edit, Paper, Rules};
 use crate::crm::model::{
     CallRecord, Effect, EntityKind, EntityRef, Lookup, NoAnswer, OwedWrite, Write, WriteNews, WriteState,
 };
+use crate::crm::testing::contact;
 use crate::route::directory::Directory;
 use crate::store::rows::{ClientRow, DealRow};
 
@@ -54,14 +55,7 @@ impl Crm {
     }
 
     pub(crate) fn knows(&mut self, phone: &str, name: &str, responsible: &str, now: Wall) {
-        let edit = Edit::AddClient {
-            kind: EntityKind::Contact,
-            name: name.to_owned(),
-            phones: vec![phone.to_owned()],
-            responsible: responsible.into(),
-            email: None,
-        };
-        self.edit(edit, now);
+        self.edit(contact(name, phone, responsible), now);
     }
 
     /// What an operator does.

@@ -22,7 +22,6 @@ pub(super) fn rules(raw: &Raw, numbers: &Numbers<'_>, report: &Report) -> CrmRul
         prefer: values(crm.prefer.as_ref()).unwrap_or(default.prefer),
         exceptions: exceptions.filter_map(|entry| exception(entry, numbers, report)).collect(),
         mode: mode(crm, report),
-        hears_of_calls: crm.backend.as_ref().is_some_and(|backend| backend.value != raw::Backend::Embedded),
     }
 }
 

@@ -47,9 +47,6 @@ impl Index {
                 None => self.attach(*phone, *to, rows),
             },
             Write::ActivityCreate(record) => self.add_activity(record, found, rows),
-            Write::CallStarted(_) | Write::CallTransferred(_) => {
-                Effect::Void("the embedded CRM has no use for it".to_owned())
-            }
         }
     }
 

@@ -9,10 +9,6 @@ use crate::base::{CallId, EmployeeId, PhoneNumber, Wall};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the words say it")]
 pub enum WriteKind {
-    #[serde(rename = "call.started")]
-    CallStarted,
-    #[serde(rename = "call.transferred")]
-    CallTransferred,
     #[serde(rename = "lead.create")]
     LeadCreate,
     #[serde(rename = "contact.create")]
@@ -33,8 +29,6 @@ impl WriteKind {
     /// The word for it in JSON and rows.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::CallStarted => "call.started",
-            Self::CallTransferred => "call.transferred",
             Self::LeadCreate => "lead.create",
             Self::ContactCreate => "contact.create",
             Self::CompanyCreate => "company.create",
@@ -78,12 +72,6 @@ pub struct NewRecord {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "write")]
 pub enum Write {
-    /// The call rings somebody: for CRMs that want to hear of calls while they are up.
-    #[serde(rename = "call.started")]
-    CallStarted(Box<CallRecord>),
-    /// Somebody answered a transfer of the call: for the same.
-    #[serde(rename = "call.transferred")]
-    CallTransferred(Box<CallRecord>),
     /// A lead for this number, or a share in the one that another call from it has just made.
     #[serde(rename = "lead.create")]
     LeadCreate(NewRecord),
@@ -127,8 +115,6 @@ impl Write {
     /// Which kind it is.
     pub const fn kind(&self) -> WriteKind {
         match self {
-            Self::CallStarted(_) => WriteKind::CallStarted,
-            Self::CallTransferred(_) => WriteKind::CallTransferred,
             Self::LeadCreate(_) => WriteKind::LeadCreate,
             Self::ContactCreate(_) => WriteKind::ContactCreate,
             Self::CompanyCreate(_) => WriteKind::CompanyCreate,

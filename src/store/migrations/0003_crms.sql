@@ -17,12 +17,3 @@ ALTER TABLE deals ADD COLUMN source TEXT;
 
 -- What a CRM wants kept here, by its own keys: one elsewhere, or an import into ours.
 CREATE TABLE crm_notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
--- The mirror of a CRM elsewhere: `kind:id`, and whose numbers.
-CREATE TABLE mirror_records (
-    record TEXT PRIMARY KEY, name TEXT, owner BIGINT, changed BIGINT NOT NULL, seen BIGINT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE mirror_phones (
-    digits BIGINT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (digits, record)
-) WITHOUT ROWID;
-CREATE INDEX mirror_phones_record ON mirror_phones (record);
