@@ -142,7 +142,11 @@ impl<C: Crm> Inner<C> {
                 }
             }
             Err(error) => {
-                let Some(waiting) = owed.gave_up(key, &error) else { return };
+                let waiting = match self.lost_before(owed, write) {
+                    Some(_) => owed.went_with(key, &error),
+                    None => owed.gave_up(key, &error),
+                };
+                let Some(waiting) = waiting else { return };
                 tracing::error!(call_id = %write.call, write = write.write.kind().as_str(), %error,
                     "the CRM refuses a write; see `ramal outbox list`");
                 dead(write, &waiting, now, rows);

@@ -264,6 +264,17 @@ impl Owed {
     pub(crate) fn gave_up(&mut self, key: Key, error: &CrmError) -> Option<Waiting> {
         self.comes_back(key);
         self.gate.heard();
+        self.lays_down(key, error)
+    }
+
+    /// Given up with what was given up before it; gives it. The CRM was not asked, so this says nothing of it.
+    pub(crate) fn went_with(&mut self, key: Key, error: &CrmError) -> Option<Waiting> {
+        let probe = self.comes_back(key);
+        self.gate.void(probe);
+        self.lays_down(key, error)
+    }
+
+    fn lays_down(&mut self, key: Key, error: &CrmError) -> Option<Waiting> {
         let mut waiting = self.remove(key)?;
         waiting.attempts += 1;
         waiting.error = Some(error.to_string());

@@ -122,6 +122,26 @@ fn what_is_given_up_blocks_nobody_and_takes_with_it_what_is_about_it() {
 }
 
 #[test]
+fn what_is_given_up_unasked_is_no_sign_that_a_crm_which_was_away_is_back() {
+    let mut house = House::new();
+    let first = about(PAULO, create(1, PAULO, "bruno"));
+    house.owes(first.clone());
+    house.goes();
+    for _ in 0..4 {
+        house.fails(&first);
+        house.rest();
+        assert_eq!(house.goes(), Some(key(1, 0)));
+    }
+    house.owed.went_with(key(1, 0), &CrmError::Refused("what it is about was given up".to_owned()));
+    let next = about(MARIA, create(2, MARIA, "ana"));
+    house.owes(next.clone());
+    assert_eq!(house.goes(), Some(key(2, 0)), "it finds out in the other's place");
+    house.fails(&next);
+    let rests = house.owed.next_wakeup().unwrap().as_micros() - house.now.mono.as_micros();
+    assert!(rests > 1_000_000, "a fifth failure, not a first: {rests} µs");
+}
+
+#[test]
 fn what_an_operator_brings_back_goes_before_what_its_call_owes_after_it() {
     let mut house = House::new();
     let first = about(PAULO, create(1, PAULO, "bruno"));
